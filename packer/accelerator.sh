@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Prints the accelerator that really runs a guest here: kvm or tcg.
+# Usage: accelerator.sh [KERNEL]
+#
+# /dev/kvm can open and still not run a kernel (a para-virtual KVM spins or
+# dies), so a kernel is started and must reach its own panic, having no root.
+set -euo pipefail
+
+kernel=${1:-}
+readonly limit=20 # seconds; a kernel under KVM panics within 3
+
+works() {
+	[[ -r /dev/kvm && -w /dev/kvm ]] || return 1
+	if [[ -z $kernel ]]; then
+		grep -qwE 'vmx|svm' /proc/cpuinfo
+		return
+	fi
+	timeout "$limit" qemu-system-x86_64 -nodefaults -no-user-config -nographic -no-reboot \
+		-accel kvm -cpu host -m 512 -kernel "$kernel" -append "console=ttyS0 panic=-1" \
+		-serial stdio </dev/null 2>/dev/null | grep -q 'Unable to mount root'
+}
+
+if works; then echo kvm; else echo tcg; fi

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Builds the base disk of a system from its own signed archive: GPT, one ext4
+# root that grows, boots under BIOS and UEFI, cloud-init, serial console.
+#
+# Usage: build.sh VAR_FILE ACCELERATOR OUTPUT.qcow2, as root.
+# VAR_FILE is one of packer/os/; ACCELERATOR is `kvm`, `tcg` or `auto`.
+#
+# Partitions are written into a plain file: a loop device with partitions needs
+# a kernel that not every build host has.
+set -euo pipefail
+
+here=$(dirname "$(readlink -f "$0")")
+var_file=${1:?usage: build.sh VAR_FILE ACCELERATOR OUTPUT.qcow2}
+accelerator=${2:?usage: build.sh VAR_FILE ACCELERATOR OUTPUT.qcow2}
+output=${3:?usage: build.sh VAR_FILE ACCELERATOR OUTPUT.qcow2}
+
+readonly disk_mib=3072     # the root grows on first boot; this must fit the smallest cloud disk, 4 GB
+readonly bios_boot_start=1 # MiB; GRUB's core image, 1 MiB
+readonly esp_start=2       # MiB
+readonly esp_mib=64        # shim, GRUB and room for firmware updates
+readonly root_start=66     # MiB; last on the disk, so that it can grow
+readonly boot_limit=300    # seconds; 30 in emulation on two idle cores
+
+# value NAME: one string of the var-file.
+value() {
+	sed -n "s/^$1 *= *\"\(.*\)\"\$/\1/p" "$var_file"
+}
+
+suite=$(value suite)
+kernel_package=$(value kernel_package)
+boot_packages=$(value boot_packages)
+: "${suite:?$var_file sets no suite}" "${kernel_package:?$var_file sets no kernel_package}"
+
+work=$(mktemp -d "$(dirname "$output")/.base.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+root=$work/root
+disk=$work/disk.raw
+
+# What a vendor's cloud image has and the archive's minimum lacks. dbus: without
+# it `cloud-init status --wait` waits for ever; e2fsprogs: the root would not grow.
+read -ra packages <<<"$kernel_package $boot_packages"
+packages+=(
+	systemd-sysv dbus udev kmod e2fsprogs systemd-timesyncd
+	cloud-init cloud-guest-utils openssh-server sudo
+	ca-certificates iproute2 iputils-ping netbase procps less logrotate tzdata
+)
+
+echo "base: the root file system of $suite"
+# shellcheck disable=SC2016 # $1 is for the shell that runs the hook
+mmdebstrap --mode=root --variant=minbase --format=directory \
+	--include="${packages[*]}" \
+	--dpkgopt='path-exclude=/usr/share/man/*' \
+	--dpkgopt='path-exclude=/usr/share/doc/*' \
+	--dpkgopt='path-include=/usr/share/doc/*/copyright' \
+	--customize-hook="copy-in $here/files/etc /" \
+	--customize-hook="install -m 0755 '$here/install-boot-loader.sh' \"\$1\"" \
+	--customize-hook='chroot "$1" systemctl enable systemd-networkd.service' \
+	--customize-hook='rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1"/etc/ssh/ssh_host_*' \
+	--customize-hook='mkdir -p "$1/var/log/journal" "$1/boot/efi"' \
+	"$suite" "$root"
+if [[ -e $root/usr/lib/systemd/systemd-resolved ]]; then
+	ln -s ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
+fi
+: >"$root/etc/machine-id"
+
+echo "base: the disk"
+truncate -s "${disk_mib}M" "$disk"
+# Partition numbers as on the vendors' cloud images: the root is 1.
+sfdisk --quiet "$disk" <<-EOF
+	label: gpt
+	disk14 : start=${bios_boot_start}MiB, size=1MiB, type=21686148-6449-6E6F-744E-656564454649
+	disk15 : start=${esp_start}MiB, size=${esp_mib}MiB, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B
+	disk1 : start=${root_start}MiB, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4
+EOF
+mkfs.vfat -n ESP -C "$work/esp" $((esp_mib * 1024)) >/dev/null
+dd if="$work/esp" of="$disk" bs=1M seek="$esp_start" conv=notrunc,sparse status=none
+# 1 MiB is left at the end for GPT's second header.
+mke2fs -q -t ext4 -L root -m 1 -d "$root" -E offset=$((root_start << 20)) \
+	"$disk" $(((disk_mib - root_start - 1) * 1024))k
+
+cp "$(readlink -f "$root"/boot/vmlinuz-*)" "$work/vmlinuz"
+cp "$(readlink -f "$root"/boot/initrd.img-*)" "$work/initrd"
+if [[ $accelerator == auto ]]; then
+	accelerator=$("$here/../accelerator.sh" "$work/vmlinuz")
+fi
+
+# GRUB writes to the disk that it will boot from, so it is installed by the
+# machine itself, started once from outside with the installer as its init.
+echo "base: the boot loader ($accelerator)"
+timeout "$boot_limit" qemu-system-x86_64 -nodefaults -no-user-config -nographic -no-reboot \
+	-machine "pc,accel=$accelerator" -cpu max -m 1024 \
+	-kernel "$work/vmlinuz" -initrd "$work/initrd" \
+	-append "root=LABEL=root rw console=ttyS0 panic=-1 quiet init=/install-boot-loader.sh" \
+	-drive "file=$disk,if=virtio,format=raw,cache=unsafe" \
+	-serial stdio </dev/null | tee "$work/console"
+grep -q '^boot loader installed' "$work/console" || {
+	echo "base: the boot loader was not installed; the console above says why" >&2
+	exit 1
+}
+
+qemu-img convert -O qcow2 "$disk" "$work/disk.qcow2"
+mv "$work/vmlinuz" "$(dirname "$output")/vmlinuz"
+mv "$work/disk.qcow2" "$output"

@@ -1,0 +1,34 @@
+# What is done to that machine. Packer 1.6.6 (Debian) and today's take this file;
+# the plugin that today's needs is fetched by `packer init packer/plugins`.
+
+build {
+  sources = ["source.qemu.laurel"]
+
+  # 2 is a warning that cloud-init recovered from.
+  provisioner "shell" {
+    inline = ["sudo cloud-init status --wait >/dev/null || [ $? -eq 2 ]"]
+  }
+
+  provisioner "file" {
+    source      = var.payload
+    destination = "/tmp/laurel.tar"
+  }
+
+  provisioner "shell" {
+    inline = [
+      "mkdir /tmp/laurel",
+      "tar -xf /tmp/laurel.tar -C /tmp/laurel",
+      "sudo /tmp/laurel/provision/provision.sh",
+    ]
+  }
+
+  provisioner "file" {
+    direction   = "download"
+    source      = "/etc/laurel/release.json"
+    destination = "${var.output_directory}.release.json"
+  }
+
+  provisioner "shell" {
+    inline = ["sudo /tmp/laurel/provision/seal.sh"]
+  }
+}

@@ -1,0 +1,6 @@
+os             = "debian-12"
+suite          = "bookworm"
+keyring        = "debian-archive-keyring"
+kernel_package = "linux-image-cloud-amd64"
+boot_packages  = "grub-cloud-amd64 systemd-resolved"
+default_user   = "debian"

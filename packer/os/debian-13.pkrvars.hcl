@@ -1,0 +1,6 @@
+os             = "debian-13"
+suite          = "trixie"
+keyring        = "debian-archive-keyring"
+kernel_package = "linux-image-cloud-amd64"
+boot_packages  = "grub-cloud-amd64 systemd-resolved"
+default_user   = "debian"

@@ -1,0 +1,127 @@
+"""The command line: one function for each verb."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from laurel import port, release, rolling, settings, site, status, templates, watch
+from laurel.configure import configure
+from laurel.errors import LaurelError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; return the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.needs_root and os.geteuid() != 0:
+            raise LaurelError(f"`laurel {options.verb}` needs root: run it with sudo")
+        code: int = options.run(options)
+        return code
+    except LaurelError as error:
+        print(f"laurel: error: {error}", file=sys.stderr)
+        return 1
+
+
+def _status(_: argparse.Namespace) -> int:
+    lines, problems = status.report(settings.load())
+    print(*lines, sep="\n")
+    for problem in problems:
+        print(f"laurel: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _reload(options: argparse.Namespace) -> int:
+    if options.if_outdated and not rolling.outdated():
+        return 0
+    rolling.reload(_say)
+    return 0
+
+
+def _wait(_: argparse.Namespace) -> int:
+    rolling.wait(settings.load())
+    return 0
+
+
+def _manage(options: argparse.Namespace) -> int:
+    return site.manage(options.arguments)
+
+
+def _configure(_: argparse.Namespace) -> int:
+    current, _changed = configure()
+    for problem in current.problems:
+        print(f"laurel: {problem}", file=sys.stderr)
+    return 1 if current.problems else 0
+
+
+def _render(options: argparse.Namespace) -> int:
+    if templates.render_file(options.target, settings.load()):
+        print(options.target)
+    return 0
+
+
+def _check_layer(_: argparse.Namespace) -> int:
+    site.check_layer(settings.load())
+    return 0
+
+
+def _check_port(_: argparse.Namespace) -> int:
+    if port.taken():
+        raise LaurelError(
+            f"{port.ADDRESS[0]}:{port.ADDRESS[1]} is taken by {port.holder() or 'a program'}:"
+            " the site's processes need it; stop that program"
+        )
+    return 0
+
+
+def _migrate(_: argparse.Namespace) -> int:
+    site.migrate(_say)
+    return 0
+
+
+def _watch(_: argparse.Namespace) -> int:
+    watch.watch(settings.load(), _say)
+    return 0
+
+
+def _describe(options: argparse.Namespace) -> int:
+    if options.write:
+        release.write()
+    elif release.RELEASE.exists():
+        print(release.RELEASE.read_text(), end="")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(f"laurel: {text}", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="laurel", description="Look after this machine's site.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(
+        name: str, run: Callable[[argparse.Namespace], int], text: str, root: bool = True
+    ) -> argparse.ArgumentParser:
+        found = verbs.add_parser(name, help=text, description=text)
+        found.set_defaults(run=run, needs_root=root)
+        return found
+
+    verb("status", _status, "how the site is; exit code 1 if anything is wrong")
+    reload = verb("reload", _reload, "read the settings again and renew each process in turn")
+    reload.add_argument("--if-outdated", action="store_true", help="only for another release")
+    manage = verb("manage", _manage, "run the project's manage.py with the site's settings")
+    manage.add_argument("arguments", nargs=argparse.REMAINDER)
+    verb("wait", _wait, "wait until every process answers")
+    verb("configure", _configure, "fit the settings to this machine; each boot runs it")
+    verb("migrate", _migrate, "migrate the database; each boot runs it")
+    verb("watch", _watch, "restart processes that no longer answer; a service runs it")
+    describe = verb("describe", _describe, "print what this machine was made of", root=False)
+    describe.add_argument("--write", action="store_true", help="write it anew first")
+    verb("check-layer", _check_layer, "refuse a channel layer that loses messages")
+    verb("check-port", _check_port, "refuse to start when the port is taken")
+    render = verb("render", _render, "render one file from its template")
+    render.add_argument("target", type=Path)
+    return parser

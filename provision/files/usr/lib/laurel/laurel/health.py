@@ -1,0 +1,46 @@
+"""Whether one process of the site answers, asked on its own socket."""
+
+import http.client
+import socket
+from pathlib import Path
+
+HEALTHY_BELOW = 500  # a project may answer `/` with a redirect or a refusal and be well
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def probe(socket_path: str, path: str, timeout: float = 5.0) -> str:
+    """Ask `path` of the process behind `socket_path`; return "" or what is wrong with it.
+
+    `timeout` is in seconds and holds for the connection and the answer each.
+    """
+    connection = _UnixConnection(socket_path, timeout)
+    try:
+        connection.request("GET", path, headers={"User-Agent": "laurel"})
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return f"{path}: {error or type(error).__name__}"
+    finally:
+        connection.close()
+    return "" if status < HEALTHY_BELOW else f"{path}: HTTP {status}"
+
+
+def connections(socket_path: str) -> int:
+    """How many connections the process behind `socket_path` holds (proc(5), net/unix)."""
+    connected = "03"  # SS_CONNECTED
+    return sum(
+        fields[5] == connected and fields[7] == socket_path
+        for line in Path("/proc/net/unix").read_text().splitlines()[1:]
+        if len(fields := line.split()) == 8
+    )

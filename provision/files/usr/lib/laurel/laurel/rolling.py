@@ -1,0 +1,93 @@
+"""`laurel reload`: every process is renewed, one at a time, and no request is lost."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from laurel import health, nginx, supervisor, templates
+from laurel.configure import configure
+from laurel.errors import LaurelError
+from laurel.settings import Settings
+
+LOCK = Path("/run/laurel/reload.lock")
+START_LIMIT = 120.0  # seconds until a process answers; 15 in emulation on two cores
+SUPERVISOR_CONF = Path("/etc/supervisor/conf.d/asgi.conf")
+CURRENT = Path("/srv/site/current")
+
+
+def reload(say: Callable[[str], None]) -> None:
+    """Read the settings again and renew each process, telling `say` of each step.
+
+    Raises LaurelError, with every other process left serving, if one does not come back.
+    """
+    with _alone():
+        settings, changed = configure()
+        if SUPERVISOR_CONF in changed:
+            say(f"{SUPERVISOR_CONF} has changed: the group restarts as a whole")
+            supervisor.update()
+            nginx.reload()
+            wait(settings)
+            return
+        if nginx.SITE in changed:
+            nginx.reload()
+        members = supervisor.processes()
+        for process in members:
+            say(f"{process.name}: {process.number + 1} of {len(members)}")
+            # A lone process is not drained: what comes meanwhile waits in the shared socket.
+            if len(members) > 1:
+                nginx.drain(settings, {process.number})
+                _wait_for_idle(process.number, float(settings.get("DRAIN_SECONDS")))
+            supervisor.restart(process)
+            _wait_for_health(process.number, settings)
+        nginx.drain(settings, frozenset())
+
+
+def outdated() -> bool:
+    """Whether a process runs another release than the current one."""
+    current = CURRENT.resolve()
+    running = {
+        Path(f"/proc/{process.pid}/cwd").resolve()
+        for process in supervisor.processes()
+        if process.pid
+    }
+    return any(current not in directory.parents for directory in running)
+
+
+def wait(settings: Settings) -> None:
+    """Wait until every process answers. Raises LaurelError for the first that does not."""
+    for number in range(settings.processes):
+        _wait_for_health(number, settings)
+
+
+def _wait_for_idle(number: int, limit: float) -> None:
+    """Give the open requests of a drained process `limit` seconds to end."""
+    deadline = time.monotonic() + limit
+    while health.connections(templates.socket_path(number)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def _wait_for_health(number: int, settings: Settings) -> None:
+    deadline = time.monotonic() + START_LIMIT
+    while problem := health.probe(templates.socket_path(number), settings.get("HEALTH_PATH")):
+        if time.monotonic() > deadline:
+            raise LaurelError(
+                f"asgi:asgi{number} does not answer after {START_LIMIT:.0f} s ({problem}):"
+                f" see /var/log/site/asgi{number}.log; the other processes were left as they were"
+            )
+        time.sleep(0.25)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    LOCK.parent.mkdir(exist_ok=True)
+    descriptor = os.open(LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise LaurelError("another `laurel reload` is at work: wait for it to end") from None
+    finally:
+        os.close(descriptor)

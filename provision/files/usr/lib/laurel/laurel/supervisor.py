@@ -1,0 +1,76 @@
+"""supervisord, through the XML-RPC interface on its own socket."""
+
+import http.client
+import socket
+import subprocess
+import xmlrpc.client
+from dataclasses import dataclass
+from typing import Any
+
+from laurel.errors import LaurelError
+
+SOCKET = "/run/supervisor.sock"
+GROUP = "asgi"
+
+
+@dataclass(frozen=True)
+class Process:
+    """One Daphne: its number from 0, its pid (0 if it does not run), and its state."""
+
+    number: int
+    name: str
+    pid: int
+    state: str
+    uptime: int
+    problem: str
+
+
+class _Transport(xmlrpc.client.Transport):
+    def make_connection(self, _host: Any) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.sock.connect(SOCKET)
+        return connection
+
+
+def _call(method: str, *arguments: Any) -> Any:
+    proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport())
+    try:
+        return getattr(proxy.supervisor, method)(*arguments)
+    except OSError as error:
+        raise LaurelError(
+            f"supervisord does not answer on {SOCKET} ({error}):"
+            " see `systemctl status supervisor` and `journalctl -u supervisor`"
+        ) from None
+    except xmlrpc.client.Fault as fault:
+        raise LaurelError(f"supervisord: {method}{arguments}: {fault.faultString}") from None
+
+
+def processes() -> list[Process]:
+    """The site's processes in order. Raises LaurelError if supervisord does not answer."""
+    found = [
+        Process(
+            number=int(info["name"].removeprefix("asgi")),
+            name=f"{GROUP}:{info['name']}",
+            pid=info["pid"],
+            state=info["statename"],
+            uptime=info["now"] - info["start"] if info["pid"] else 0,
+            problem=info["spawnerr"],
+        )
+        for info in _call("getAllProcessInfo")
+        if info["group"] == GROUP
+    ]
+    return sorted(found, key=lambda process: process.number)
+
+
+def restart(process: Process) -> None:
+    """Stop `process` and start it again; it may not answer yet when this returns."""
+    if process.pid:
+        _call("stopProcess", process.name, True)
+    _call("startProcess", process.name, False)
+
+
+def update() -> None:
+    """Take up changed files, as the guide does; a changed group restarts as a whole."""
+    for verb in ("reread", "update"):
+        subprocess.run(["supervisorctl", verb], check=True)

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Provisions this machine: runs the steps in order. The only entry, for Packer,
+# Vagrant and a bare SSH shell alike. As root; a second run changes nothing.
+#
+# Lies beside the project (app/), and beside two files that may be missing:
+# settings.env, the settings of this run, and build.env, what only the build
+# needs: proxies, a CA bundle, the revision of the source.
+source "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+((EUID == 0)) || die "provision.sh needs root: run it with sudo"
+
+# Known systems; a new one is added here once its image passes the acceptance tests.
+known="debian-12 debian-13 ubuntu-22.04 ubuntu-24.04"
+# shellcheck source=/dev/null
+system=$(source /etc/os-release && echo "$ID-${VERSION_ID:-unknown}")
+[[ " $known " == *" $system "* ]] || die "$system is not a system that Laurel knows: $known"
+
+payload=$(dirname "$PROVISION")
+if [[ -f $payload/build.env ]]; then
+	set -a
+	# shellcheck source=/dev/null
+	source "$payload/build.env"
+	set +a
+fi
+if [[ -f $payload/ca.pem ]]; then
+	# uv and pip read these names; nothing is installed into the machine's own store.
+	export SSL_CERT_FILE=$payload/ca.pem PIP_CERT=$payload/ca.pem
+fi
+
+[[ -f $PROJECT/manage.py ]] || die "no project at $PROJECT: it has no manage.py"
+load_settings
+
+started=$SECONDS
+steps=("$PROVISION"/steps/*.sh)
+for i in "${!steps[@]}"; do
+	name=$(basename "${steps[i]}" .sh)
+	log "step $((i + 1)) of ${#steps[@]}: $name ($((SECONDS - started)) s)"
+	bash "${steps[i]}" || die "step $name failed"
+done
+log "provisioned in $((SECONDS - started)) s"

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# The guide supposes a project on the machine: this makes its user, its release
+# (code, virtual environment, static files) and its settings.
+source "$(dirname "$0")/../lib.sh"
+
+[[ -n $ASGI_APPLICATION ]] || die "ASGI_APPLICATION is not set: add ASGI_APPLICATION=module:attribute to laurel.env"
+[[ -n $SETTINGS_MODULE ]] || die "SETTINGS_MODULE is not set: add SETTINGS_MODULE=package.settings to laurel.env"
+[[ -f $PROJECT/$REQUIREMENTS ]] || die "REQUIREMENTS names no file: $PROJECT/$REQUIREMENTS"
+
+getent group site >/dev/null || groupadd --system site
+getent passwd site >/dev/null ||
+	useradd --system --gid site --home-dir /var/lib/site --no-create-home --shell /usr/sbin/nologin site
+
+install -d -m 0755 /srv/site /srv/site/releases /etc/laurel
+install -d -m 0750 -o site -g site /var/lib/site
+install -d -m 0750 -o root -g adm /var/log/site
+
+# The settings as baked, for the machine's boots.
+build_env=$(mktemp)
+for name in $(setting_names); do printf '%s=%s\n' "$name" "${!name}"; done >"$build_env"
+place "$build_env" /etc/laurel/build.env
+rm "$build_env"
+
+install_file usr/lib/laurel/exec-site 0755
+laurel_tool configure
+
+# uv in an environment of its own: the system's Python gets no package.
+cache=/var/cache/laurel
+uv=$cache/uv/bin/uv
+if ! cmp -s "$PROVISION/uv.txt" "$cache/uv/uv.txt"; then
+	log "  installing uv"
+	rm -rf "$cache/uv"
+	python3 -m venv "$cache/uv"
+	"$cache/uv/bin/pip" --quiet --disable-pip-version-check install --require-hashes -r "$PROVISION/uv.txt"
+	cp "$PROVISION/uv.txt" "$cache/uv/uv.txt"
+fi
+
+# A release is named after its content: the same project is the same release.
+list_files() {
+	find . -type f ! -path '*/__pycache__/*' ! -path './.git/*' ! -name '*.sqlite3' ! -name '.env' -print0
+}
+id=$({
+	cd "$PROJECT"
+	list_files | sort -z | xargs -0 sha256sum
+	python3 --version
+} | sha256sum | cut -c 1-12)
+release=/srv/site/releases/$id
+
+if [[ ! -e $release/complete ]]; then
+	log "  release $id: code"
+	rm -rf "$release"
+	install -d -m 0755 "$release" "$release/public"
+	install -d -m 0750 -g site "$release/app"
+	(cd "$PROJECT" && list_files | tar --null -T - --owner=root --group=site --mode='u=rwX,g=rX,o=' -cf -) |
+		tar -xf - -C "$release/app"
+	find "$release/app" -type d -exec chgrp site {} + -exec chmod 0750 {} +
+
+	log "  release $id: virtual environment"
+	export UV_CACHE_DIR=$cache/packages UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
+	"$uv" venv --quiet --python /usr/bin/python3 "$release/venv"
+	"$uv" pip install --quiet --compile-bytecode --require-hashes --python "$release/venv" -r "$PROJECT/$REQUIREMENTS"
+	"$release/venv/bin/python" -m compileall -q "$release/app"
+
+	log "  release $id: static files"
+	install -d -o site -g site "$release/public/static"
+	runuser -u site -- /usr/lib/laurel/exec-site env -C "$release/app" STATIC_ROOT="$release/public/static" \
+		"$release/venv/bin/python" manage.py collectstatic --noinput --verbosity 0
+	chown -R root:root "$release/public"
+	touch "$release/complete"
+fi
+
+if [[ $(readlink /srv/site/current) != "releases/$id" ]]; then
+	ln -sfn "releases/$id" /srv/site/current.laurel-new
+	mv -T /srv/site/current.laurel-new /srv/site/current
+	log "  release $id is current"
+fi
+
+# Three to go back to; the live one is the newest.
+touch "$release"
+find /srv/site/releases -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' | sort -rn | tail -n +4 | cut -d' ' -f2- |
+	xargs -r rm -rf

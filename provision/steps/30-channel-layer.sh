@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# The guide: a channel layer in memory loses messages between processes. Redis
+# carries them; a project that several processes can't share is refused.
+source "$(dirname "$0")/../lib.sh"
+
+systemctl enable --quiet --now redis-server.service
+
+laurel_tool check-layer

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Guide: the [fcgi-program:asgi] of supervisor, then "sudo supervisorctl reread"
+# and "sudo supervisorctl update".
+source "$(dirname "$0")/../lib.sh"
+
+# The operator's command: supervisor's unit asks it who holds the port.
+while IFS= read -r file; do
+	install_file "$file"
+done < <(cd "$PROVISION/files" && find usr/lib/laurel/laurel -name '*.py' | sort)
+install_file usr/bin/laurel 0755
+CHANGED=()
+
+install_file etc/systemd/system/supervisor.service.d/laurel.conf
+if changed; then
+	systemctl daemon-reload
+	systemctl restart supervisor.service
+fi
+
+laurel_tool migrate
+render etc/supervisor/conf.d/asgi.conf
+supervisorctl reread
+supervisorctl update
+laurel_tool reload --if-outdated

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Guide: the upstream and the server of nginx, then "sudo service nginx reload".
+source "$(dirname "$0")/../lib.sh"
+
+render etc/nginx/sites-available/site.conf
+install_file etc/logrotate.d/site
+if [[ ! -L /etc/nginx/sites-enabled/site.conf ]]; then
+	ln -s ../sites-available/site.conf /etc/nginx/sites-enabled/site.conf
+	rm -f /etc/nginx/sites-enabled/default
+	CHANGED+=(/etc/nginx/sites-enabled/site.conf)
+fi
+
+nginx -t -q
+if changed; then
+	systemctl reload-or-restart nginx.service
+fi
+
+laurel_tool wait

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# The guide ends at a machine that runs; this is what its next boot needs.
+source "$(dirname "$0")/../lib.sh"
+
+units=(laurel-configure.service laurel-migrate.service laurel-watch.service)
+for unit in "${units[@]}"; do
+	install_file "usr/lib/systemd/system/$unit"
+done
+install_file etc/systemd/system/ssh.service.d/laurel.conf
+install_file etc/systemd/system/logrotate.timer.d/laurel.conf
+if changed; then
+	systemctl daemon-reload
+	systemctl enable --quiet "${units[@]}" nginx.service supervisor.service redis-server.service
+	# The first two have done their work in this run already; they are for boots.
+	systemctl restart laurel-watch.service logrotate.timer
+fi
+
+laurel_tool describe --write

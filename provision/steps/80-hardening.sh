@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# What a machine on the open network needs besides the guide.
+source "$(dirname "$0")/../lib.sh"
+
+install_file etc/ssh/sshd_config.d/50-laurel.conf
+if changed; then
+	sshd -t
+	systemctl reload ssh.service
+fi
+
+CHANGED=()
+install_file etc/systemd/journald.conf.d/laurel.conf
+if changed; then
+	systemctl restart systemd-journald.service
+fi
