@@ -8,10 +8,11 @@ source "qemu" "laurel" {
   vm_name          = "disk.qcow2"
   format           = "qcow2"
 
-  accelerator      = var.accelerator
-  machine_type     = "pc"
-  headless         = true
-  vnc_bind_address = "127.0.0.1"
+  accelerator  = var.accelerator
+  machine_type = "pc"
+  headless     = true
+  disable_vnc  = true
+  boot_wait    = "1s" # nothing is typed; SSH is waited for
 
   # The disk keeps its size: the root grows when an instance boots.
   skip_resize_disk   = true
@@ -22,12 +23,16 @@ source "qemu" "laurel" {
   disk_cache         = "unsafe"
 
   # cloud-init reads the seed over HTTP: a CD needs drivers that a cloud's kernel may lack.
-  http_directory = var.seed_directory
+  http_directory    = var.seed_directory
+  http_bind_address = "127.0.0.1"
   qemuargs = [
     ["-cpu", "max"],
     ["-smp", "cpus=${var.cpus}"],
     ["-m", "${var.memory}M"],
     ["-smbios", "type=1,serial=ds=nocloud-net;s=http://{{ .HTTPIP }}:{{ .HTTPPort }}/"],
+    # Packer forwards SSH from every address of the host, unless told.
+    ["-netdev", "user,id=user.0,hostfwd=tcp:127.0.0.1:{{ .SSHHostPort }}-:22"],
+    ["-device", "virtio-net,netdev=user.0"],
     ["-device", "virtio-rng-pci"],
     ["-serial", "file:${var.output_directory}.console"],
   ]

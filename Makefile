@@ -1,0 +1,55 @@
+# Laurel: bake a Django Channels project into a machine image, and prove it.
+#
+# Settings go on the command line: make image OS=debian-12 PROCESSES=4
+# provision/settings.sh lists them all.
+
+export OS ?= debian-13
+export APP BASE_IMAGE BASE_CHECKSUM
+export PYTHONDONTWRITEBYTECODE = 1
+
+PYTHON = build/venv/bin/python
+ARCH = $(shell dpkg --print-architecture)
+IMAGE ?= build/image/laurel-$(OS)-$(ARCH).qcow2
+
+.DEFAULT_GOAL = help
+.PHONY: help prerequisites image acceptance acceptance-faults acceptance-full run test lint format lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
+
+prerequisites:
+	@packer/prerequisites.sh
+
+image: prerequisites ## bake the image of OS (debian-13, debian-12, ubuntu-24.04) with APP, or say that it is current
+	@$(PYTHON) packer/bake.py
+
+acceptance: prerequisites ## boot the image, check it, reboot it, cut its power, checking each time
+	@$(PYTHON) tests/acceptance/prove.py $(IMAGE)
+
+acceptance-faults: prerequisites ## plant each known fault in a running image: the check meant for it must fail
+	@$(PYTHON) tests/acceptance/faults.py $(IMAGE)
+
+acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
+	@$(MAKE) image acceptance acceptance-faults OS=debian-13
+	@$(MAKE) image acceptance OS=debian-12
+
+run: prerequisites ## boot the image, print its address, stop it with Ctrl-C
+	@PYTHONPATH=tests $(PYTHON) -m machine $(IMAGE)
+
+test: prerequisites lint ## lint, and every test that needs no machine: seconds
+	@$(PYTHON) -m pytest -q tests/unit
+	@cd app && ../$(PYTHON) -m pytest -q
+
+lint: prerequisites ## formats, types, shell, templates
+	@tests/lint.sh
+
+format: prerequisites ## put every file into its standard format
+	@build/venv/bin/ruff format -q .
+	@shfmt -w packer provision tests
+	@packer fmt packer >/dev/null
+
+lock: prerequisites ## write the locks with hashes anew
+	@packer/lock.sh
+
+clean: ## remove all that was built, caches too
+	@rm -rf build

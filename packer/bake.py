@@ -1,0 +1,258 @@
+"""`make image`: bakes the image of one system, unless it is there already.
+
+Settings come from the environment: OS, APP, BASE_IMAGE, BASE_CHECKSUM, and those of
+provision/settings.sh.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import payload
+import settings
+import sources
+from images import Images
+from progress import Progress, clock
+from run import CommandError, logged, output
+
+TOP = Path(__file__).resolve().parent.parent
+PACKER = TOP / "packer"
+PROVISION = TOP / "provision"
+BUILD = TOP / "build"
+
+USER_DATA = """#cloud-config
+users:
+  - name: laurel-build
+    shell: /bin/bash
+    lock_passwd: true
+    sudo: ALL=(ALL) NOPASSWD:ALL
+    ssh_authorized_keys: ["{key}"]
+"""
+
+
+class BakeError(Exception):
+    """What was wrong, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One bake: the system, the project, and where its parts lie."""
+
+    os: str
+    var_file: Path
+    project: Path
+    base_image: str
+    log: Path
+
+    @property
+    def name(self) -> str:
+        return f"laurel-{self.os}-{output('dpkg', '--print-architecture').strip()}.qcow2"
+
+
+def main() -> int:
+    """Bake; return the exit code."""
+    progress = Progress(total=5)
+    try:
+        bake(_plan(), progress)
+    except BakeError as error:
+        print(f"image: {error}", file=sys.stderr)
+        return 1
+    except CommandError as error:
+        print(f"\nimage: failed in: {progress.current}: {error}", file=sys.stderr)
+        print(*(f"  | {line}" for line in error.tail), sep="\n", file=sys.stderr)
+        print(f"image: the whole log is {_shown(error.log)}; no image was touched", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nimage: interrupted in: {progress.current}; no image was touched", file=sys.stderr)
+        return 130
+    return 0
+
+
+def bake(plan: Plan, progress: Progress) -> None:
+    """From the settings to a finished image."""
+    images = Images(BUILD / "image")
+    plan.log.parent.mkdir(parents=True, exist_ok=True)
+    plan.log.unlink(missing_ok=True)
+
+    progress.step("what the image is made from")
+    given = settings.given(PROVISION)
+    base_key = _base_key(plan, progress, images)
+    key = sources.digest([PACKER, PROVISION, plan.project], plan.os, given, base_key)
+    if images.is_current(plan.name, key):
+        progress.note(f"nothing to do: {_shown(images.folder / plan.name)} is made from just this")
+        return
+
+    progress.step(f"the base disk of {plan.os}")
+    base, accelerator = _base_disk(plan, base_key, progress)
+    progress.note(f"accelerator: {accelerator}")
+
+    progress.step("the bake")
+    work = BUILD / "work" / plan.os
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        release = _packer(plan, base, accelerator, given, work, progress)
+
+        progress.step("the image, compressed")
+        took = progress.durations()
+        image = images.publish(
+            work / "output" / "disk.qcow2",
+            plan.name,
+            {
+                **release,
+                "key": key,
+                "archive_index": base_key,
+                "seconds": {**took, "total": round(progress.elapsed, 1)},
+            },
+        )
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+    progress.step(f"done: {_shown(image)}, {image.stat().st_size >> 20} MiB")
+    for step, seconds in progress.durations().items():
+        if seconds >= 1:
+            progress.note(f"{clock(seconds):>6}  {step}")
+
+
+def _plan() -> Plan:
+    system = os.environ.get("OS") or "debian-13"
+    var_file = PACKER / "os" / f"{system}.pkrvars.hcl"
+    if not var_file.is_file():
+        known = ", ".join(
+            sorted(path.name.removesuffix(".pkrvars.hcl") for path in var_file.parent.iterdir())
+        )
+        raise BakeError(f"OS={system} is not known; known: {known}")
+    project = Path(os.environ.get("APP") or TOP / "app").resolve()
+    if not (project / "manage.py").is_file():
+        raise BakeError(f"APP={project} has no manage.py: name the folder of a Django project")
+    return Plan(
+        os=system,
+        var_file=var_file,
+        project=project,
+        base_image=os.environ.get("BASE_IMAGE", ""),
+        log=BUILD / "logs" / f"bake-{system}.log",
+    )
+
+
+def _base_key(plan: Plan, progress: Progress, images: Images) -> str:
+    """What the base disk is made from; it changes when the archive's packages do."""
+    if plan.base_image:
+        return plan.base_image
+    suite = settings.of_system(plan.var_file)["suite"]
+    asked = subprocess.run(
+        [PACKER / "base" / "archive-index.sh", suite], capture_output=True, text=True, check=False
+    )
+    if asked.returncode == 0 and asked.stdout.strip():
+        index = asked.stdout
+    else:
+        plan.log.write_text(asked.stderr)
+        index = images.description(plan.name).get("archive_index", "")
+        if not index:
+            raise BakeError(
+                f"the archive of {plan.os} can't be asked, and no image was baked before;"
+                f" its answer is in {_shown(plan.log)}"
+            )
+        progress.note("the archive can't be asked for security updates; going by the last answer")
+    return index
+
+
+def _base_disk(plan: Plan, index: str, progress: Progress) -> tuple[str, str]:
+    """The disk to start from, built if it is not there, and the accelerator that runs it."""
+    if plan.base_image:
+        return plan.base_image, output(str(PACKER / "accelerator.sh")).strip()
+    key = sources.digest([PACKER / "base", plan.var_file], index)
+    folder = BUILD / "base" / plan.os / key[:16]
+    disk = folder / "base.qcow2"
+    if disk.is_file():
+        progress.note("built before")
+    else:
+        # Only the newest is kept: an older one is never asked for again.
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        folder.mkdir(parents=True)
+        as_root = [] if os.geteuid() == 0 else ["sudo"]
+        logged(
+            [*as_root, str(PACKER / "base" / "build.sh"), str(plan.var_file), "auto", str(disk)],
+            plan.log,
+            on_line=_notes(r"base: (.*)", progress),
+        )
+    return str(disk), output(str(PACKER / "accelerator.sh"), str(folder / "vmlinuz")).strip()
+
+
+def _packer(
+    plan: Plan, base: str, accelerator: str, given: str, work: Path, progress: Progress
+) -> dict[str, object]:
+    """Run Packer in `work`; return what the machine says it was made of."""
+    key = work / "key"
+    output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "laurel-build", "-f", str(key))
+    seed = work / "seed"
+    seed.mkdir()
+    public = key.with_suffix(".pub").read_text().strip()
+    (seed / "user-data").write_text(USER_DATA.format(key=public))
+    (seed / "meta-data").write_text("instance-id: bake\nlocal-hostname: bake\n")
+    (seed / "vendor-data").write_text("")
+    revision, dirty = _revision()
+    payload.write(
+        work / "payload.tar",
+        provision=PROVISION,
+        project=plan.project,
+        settings=given,
+        revision=revision,
+        dirty=dirty,
+    )
+    variables = {
+        "base_image": base,
+        "base_checksum": os.environ.get("BASE_CHECKSUM") or "none",
+        "accelerator": accelerator,
+        "payload": str(work / "payload.tar"),
+        "seed_directory": str(seed),
+        "build_key": str(key),
+        "output_directory": str(work / "output"),
+    }
+    flags = [f"-var={name}={value}" for name, value in variables.items()]
+    logged(
+        ["packer", "build", "-color=false", f"-var-file={plan.var_file}", *flags, str(PACKER)],
+        plan.log,
+        cwd=TOP,
+        env={"PACKER_CACHE_DIR": str(work / "cache"), "CHECKPOINT_DISABLE": "1"},
+        on_line=_notes(
+            r".*laurel: (step .*|seal: .*|error: .*)|==> qemu.laurel: (Waiting for SSH.*)",
+            progress,
+        ),
+    )
+    release: dict[str, object] = json.loads((work / "output.release.json").read_text())
+    return release
+
+
+def _notes(pattern: str, progress: Progress) -> Callable[[str], None]:
+    """Shows the lines that match `pattern`, by its first group that matched."""
+    compiled = re.compile(pattern)
+
+    def on_line(line: str) -> None:
+        found = compiled.fullmatch(line)
+        if found:
+            progress.note(next(group for group in found.groups() if group))
+
+    return on_line
+
+
+def _revision() -> tuple[str, bool]:
+    """The git revision of this tree, and whether it has changes; ("", True) without git."""
+    try:
+        revision = output("git", "rev-parse", "HEAD", cwd=TOP).strip()
+        return revision, bool(output("git", "status", "--porcelain", cwd=TOP).strip())
+    except (OSError, subprocess.CalledProcessError):
+        return "", True
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(TOP)) if path.is_relative_to(TOP) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

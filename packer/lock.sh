@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Locks what the project and the tools need, with hashes and no registry's name.
+set -euo pipefail
+
+cd "$(dirname "$(readlink -f "$0")")/.."
+compile=(build/venv/bin/uv pip compile --quiet --generate-hashes --custom-compile-command "make lock")
+
+# 3.10 is the oldest Python of a system that is baked (Ubuntu 22.04).
+"${compile[@]}" --universal --python-version 3.10 app/requirements.in -o app/requirements.txt
+"${compile[@]}" --python-version 3.11 tests/requirements.in -o tests/requirements.txt
+"${compile[@]}" --universal --python-version 3.10 provision/uv.in -o provision/uv.txt

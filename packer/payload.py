@@ -1,0 +1,52 @@
+"""What is carried to the machine that bakes: provision/, the project, the settings."""
+
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import sources
+
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+
+
+def write(
+    target: Path, *, provision: Path, project: Path, settings: str, revision: str, dirty: bool
+) -> None:
+    """Write the tar file `target`: the layout that provision.sh expects around itself.
+
+    `settings` are KEY=VALUE lines; proxies and a CA bundle come from the environment
+    (http_proxy, SSL_CERT_FILE) and are for the build alone.
+    """
+    with tarfile.open(target, "w") as tar:
+        for folder, name in ((provision, "provision"), (project, "app")):
+            for path in sources.files(folder):
+                tar.add(path, f"{name}/{path.relative_to(folder)}", filter=_anonymous)
+        _add_text(tar, "settings.env", settings)
+        _add_text(tar, "build.env", _build_environment(revision, dirty))
+        bundle = os.environ.get("SSL_CERT_FILE")
+        if bundle:
+            tar.add(Path(bundle).resolve(), "ca.pem", filter=_anonymous)
+
+
+def _build_environment(revision: str, dirty: bool) -> str:
+    lines = [f"SOURCE_REVISION={revision}", f"SOURCE_DIRTY={'yes' if dirty else 'no'}"]
+    for name in PROXIES:
+        value = os.environ.get(name) or os.environ.get(name.upper())
+        if value:
+            lines.append(f"{name}='{value}'")
+    return "\n".join(lines) + "\n"
+
+
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Who built the image is nobody's business."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = "root"
+    return member
+
+
+def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(text.encode())
+    member.mode = 0o600
+    tar.addfile(member, io.BytesIO(text.encode()))

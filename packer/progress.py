@@ -1,0 +1,40 @@
+"""Lines that tell a person how far long work is."""
+
+import time
+
+
+class Progress:
+    """Counts steps: `[2/5  1:07] the base disk`; says how long each took at the end."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._started = time.monotonic()
+        self._done: list[tuple[str, float]] = []
+        self.current = ""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started
+
+    def step(self, name: str) -> None:
+        """Begin the next step."""
+        self._done.append((name, self.elapsed))
+        self.current = name
+        print(f"[{len(self._done)}/{self._total} {clock(self.elapsed)}] {name}", flush=True)
+
+    def note(self, text: str) -> None:
+        """A line within the current step."""
+        print(f"{'':>5}{clock(self.elapsed)}  {text}", flush=True)
+
+    def durations(self) -> dict[str, float]:
+        """Seconds that each step took, up to now for the last."""
+        ends = [start for _, start in self._done[1:]] + [self.elapsed]
+        return {
+            name: round(end - start, 1) for (name, start), end in zip(self._done, ends, strict=True)
+        }
+
+
+def clock(seconds: float) -> str:
+    """`seconds` as minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

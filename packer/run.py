@@ -1,0 +1,74 @@
+"""The one way that the bake runs a command."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+class CommandError(Exception):
+    """A command that failed: what it was, its exit code, its last lines, its log."""
+
+    def __init__(self, command: Sequence[str], code: int, tail: Sequence[str], log: Path) -> None:
+        super().__init__(f"{command[0]} ended with exit code {code}")
+        self.tail = tail
+        self.log = log
+
+
+def output(*command: str, cwd: Path | None = None) -> str:
+    """What `command` prints. Raises subprocess.CalledProcessError if it fails."""
+    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout
+
+
+def logged(
+    command: Sequence[str],
+    log: Path,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    on_line: Callable[[str], None] | None = None,
+    tail: int = 20,
+) -> None:
+    """Run `command` with its output appended to `log`, a line at a time also to `on_line`.
+
+    The command and its children are one process group, which is ended with this process:
+    an interrupted bake leaves no machine behind. Raises CommandError with the last `tail` lines.
+    """
+    last: list[str] = []
+    with (
+        log.open("a") as file,
+        subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            for line in process.stdout or ():
+                file.write(line)
+                file.flush()
+                last = [*last, line.rstrip()][-tail:]
+                if on_line:
+                    on_line(line.rstrip())
+            process.wait()
+        except BaseException:
+            _end_group(process)
+            raise
+    if process.returncode:
+        raise CommandError(command, process.returncode, last, log)
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """Interrupt the group, as a terminal would; after 20 s end it."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(timeout=20)  # Packer takes some seconds to remove its output
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,54 @@
+"""The files that go into an image, and a digest of them."""
+
+import hashlib
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+LEFT_OUT = ("__pycache__", ".git", ".venv", "node_modules")
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of `folder` that git tracks or would track, sorted; all where there is no git.
+
+    What git ignores (databases, secrets, caches) is thereby never baked.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "."],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode == 0:
+        found = [folder / name for name in listed.stdout.split("\0") if name]
+    else:
+        found = [
+            path
+            for path in folder.rglob("*")
+            if not any(part in LEFT_OUT for part in path.relative_to(folder).parts)
+        ]
+    return sorted(path for path in found if path.is_file())
+
+
+def digest(folders: Iterable[Path], *texts: str) -> str:
+    """The SHA-256, in hexadecimal, of the names, modes and contents of `folders` and of `texts`.
+
+    A folder may be a single file. Times and owners do not count.
+    """
+    total = hashlib.sha256()
+    for folder in folders:
+        for path in [folder] if folder.is_file() else files(folder):
+            name = path.relative_to(folder.parent).as_posix()
+            executable = path.stat().st_mode & 0o100
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            total.update(f"{name}\0{executable}\0{content}\n".encode())
+    for text in texts:
+        total.update(f"{len(text)}\0{text}\n".encode())
+    return total.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of one file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,73 @@
+"""The machine itself: it boots whole, grows to its disk, and keeps what it should."""
+
+import json
+import re
+
+import pytest
+
+# Errors of a sound machine's journal, each with why it is one.
+HARMLESS = {
+    r"kernel: .*(RETBleed|Spectre|MDS|MMIO|TAA|SRBDS)": "a virtual CPU without a fix says so",
+    r"systemd-ssh-generator.*AF_VSOCK|Failed to query local AF_VSOCK": "no VSOCK in this machine",
+    r"kernel: virtio_blk .*\[vd[a-z]\].*read-only": "the seed is a disk that is only read",
+    r"supervisord.*(died|exited)": "a check before this one killed a process",
+}
+
+
+def test_each_stage_is_another_boot(course):
+    assert len(set(course.boot_ids.values())) == len(course.boot_ids)
+
+
+def test_no_unit_has_failed(machine):
+    failed = machine.succeed("systemctl list-units --state=failed --plain --no-legend")
+    assert failed == ""
+
+
+def test_no_job_was_dropped_for_an_ordering_cycle(machine):
+    assert machine.execute("journalctl -b --no-pager --grep 'ordering cycle'").status == 1
+
+
+def test_journal_has_no_unexplained_error(machine):
+    lines = machine.succeed(
+        "journalctl -b -p err --no-pager -o cat --output-fields=MESSAGE -o short"
+    )
+    unexplained = [
+        line
+        for line in lines.splitlines()
+        if not line.startswith("-- ") and not any(re.search(known, line) for known in HARMLESS)
+    ]
+    assert unexplained == []
+
+
+def test_cloud_init_is_done(machine):
+    # 2 is a warning that it recovered from.
+    assert machine.execute("cloud-init status --wait").status in (0, 2)
+    assert "status: done" in machine.execute("cloud-init status --long").stdout
+
+
+def test_root_fills_the_disk(machine):
+    disk = int(machine.succeed("blockdev --getsize64 $(readlink -f /dev/vda)"))
+    root = int(machine.succeed("findmnt -nbo SIZE /"))
+    assert root > disk * 0.9, f"{root >> 20} MiB of {disk >> 20} MiB"
+
+
+def test_clock_and_host_name_are_set(machine, host):
+    assert host.check_output("hostname") == "proof"
+    # A name that does not resolve makes every sudo slow.
+    assert machine.execute("getent hosts $(hostname)").status == 0
+
+
+def test_release_says_what_was_baked(machine):
+    release = json.loads(machine.succeed("cat /etc/laurel/release.json"))
+    assert release["packages"].keys() >= {"nginx", "supervisor", "redis-server", "python3"}
+    assert "Django" in release["python_packages"] or "django" in release["python_packages"]
+    assert release["kernel"] == machine.succeed("uname -r").strip()
+    assert re.fullmatch(r"[0-9a-f]{40}|", release["source"]["revision"])
+    assert release["built"].endswith("+00:00")
+    live = machine.succeed("basename $(readlink -f /srv/site/current)").strip()
+    assert release["release"] == live
+
+
+@pytest.mark.once
+def test_boots_from_a_serial_console(virtual_machine):
+    assert "login:" in virtual_machine.console.path.read_text(errors="replace")

@@ -1,0 +1,76 @@
+"""What no two machines share, and what the bake must not leave behind."""
+
+import pytest
+
+
+def test_secret_key_is_made_here_and_kept(machine, host, course):
+    settings = host.file("/etc/laurel/site.env")
+    assert (settings.user, settings.group, settings.mode) == ("root", "site", 0o640)
+    key = machine.succeed("sed -n 's/^SECRET_KEY=//p' /etc/laurel/site.env").strip()
+    assert len(key) == 50
+    assert course.__dict__.setdefault("secret_key", key) == key
+
+
+@pytest.mark.once
+def test_secret_key_is_younger_than_the_machine(machine):
+    born = int(machine.succeed("stat -c %Y /etc/laurel/site.env"))
+    booted = int(machine.succeed("sed -n 's/^btime //p' /proc/stat"))
+    assert born >= booted - 2, "it was there before this machine first booted: it was baked"
+
+
+def test_secret_key_is_in_no_log(machine):
+    key = machine.succeed("sed -n 's/^SECRET_KEY=//p' /etc/laurel/site.env").strip()
+    machine.fail(f"journalctl -b --no-pager | grep -F -- '{key}'")
+    machine.fail(f"grep -rF -- '{key}' /var/log")
+
+
+@pytest.mark.once
+def test_build_user_is_gone(machine, host):
+    assert not host.user("laurel-build").exists
+    assert machine.succeed("ls /home").split() == [machine.login.user]
+
+
+@pytest.mark.once
+def test_only_the_key_of_the_user_data_opens_the_machine(machine):
+    keys = machine.succeed(
+        "cat /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys 2>/dev/null; true"
+    )
+    bodies = {line.split("ssh-ed25519 ")[1].split()[0] for line in keys.splitlines() if line}
+    assert len(bodies) == 1, keys
+    assert "laurel-build" not in keys
+
+
+@pytest.mark.once
+def test_no_account_has_a_password(machine):
+    open_accounts = machine.succeed("awk -F: '$2 !~ /^[!*]/ {print $1}' /etc/shadow")
+    assert open_accounts == ""
+
+
+@pytest.mark.once
+def test_sshd_takes_keys_only(machine):
+    shown = machine.succeed("sshd -T")
+    assert "\npasswordauthentication no\n" in shown
+    assert "\nkbdinteractiveauthentication no\n" in shown
+
+
+@pytest.mark.once
+def test_host_keys_are_of_this_boot(machine):
+    born = int(machine.succeed("stat -c %Y /etc/ssh/ssh_host_ed25519_key"))
+    booted = int(machine.succeed("sed -n 's/^btime //p' /proc/stat"))
+    assert born >= booted - 2
+
+
+@pytest.mark.once
+def test_nothing_of_the_build_is_left(machine):
+    for path in (
+        "/tmp/laurel",
+        "/tmp/laurel.tar",
+        "/var/cache/laurel",
+        "/etc/apt/apt.conf.d/01proxy",
+    ):
+        machine.fail(f"test -e {path}")
+    machine.fail("ls /var/lib/apt/lists/*Packages* 2>/dev/null")
+    machine.fail(
+        "grep -rilE 'laurel-build|_proxy=' /etc --include=* --exclude-dir=laurel 2>/dev/null"
+    )
+    machine.fail("ls /usr/local/share/ca-certificates/* 2>/dev/null")

@@ -1,0 +1,37 @@
+"""Logs: each has a limit in bytes."""
+
+import re
+
+import pytest
+
+
+def test_supervisor_bounds_each_process_log(host):
+    conf = host.file("/etc/supervisor/conf.d/asgi.conf").content_string
+    assert re.search(r"^stdout_logfile_maxbytes=10MB$", conf, re.M)
+    assert re.search(r"^stdout_logfile_backups=3$", conf, re.M)
+
+
+def test_journal_is_bounded(machine):
+    assert "SystemMaxUse=200M" in machine.succeed(
+        "systemd-analyze cat-config systemd/journald.conf"
+    )
+
+
+@pytest.mark.once
+def test_nginx_logs_rotate_by_size_every_hour(machine):
+    shown = machine.execute("logrotate --debug /etc/logrotate.d/site").stderr
+    assert "nginx-access.log" in shown
+    assert "error" not in shown.lower().replace("nginx-error.log", "")
+    assert "OnCalendar=hourly" in machine.succeed(
+        "systemctl show logrotate.timer -p TimersCalendar"
+    ) or ("hourly" in machine.succeed("systemctl cat logrotate.timer"))
+
+
+@pytest.mark.once
+@pytest.mark.disruptive
+def test_a_large_log_is_rotated_and_nginx_writes_on(machine, browser, health_path):
+    log = "/var/log/site/nginx-access.log"
+    machine.succeed(f"truncate -s 60M {log} && logrotate /etc/logrotate.d/site")
+    assert int(machine.succeed(f"stat -c %s {log}")) < 1 << 20
+    browser.get(health_path + "?after-rotation")
+    machine.wait_until_succeeds(f"grep -q after-rotation {log}", timeout=30)

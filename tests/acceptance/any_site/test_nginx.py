@@ -1,0 +1,76 @@
+"""nginx in front: its configuration, pages, static files, and what it must not serve."""
+
+import re
+
+import pytest
+from acceptance.daphnes import daphnes, wait_until_healthy
+
+SITE = "/etc/nginx/sites-available/site.conf"
+
+
+def test_configuration_has_no_warning(machine):
+    result = machine.execute("nginx -t -q")
+    assert (result.status, result.stderr) == (0, "")
+
+
+def test_site_answers_through_nginx(browser, health_path):
+    assert browser.get(health_path).status_code == 200
+
+
+def test_upstream_lists_each_process_and_no_other(machine, host):
+    listed = re.findall(r"^ *server unix:(\S+) max_fails=0;", host.file(SITE).content_string, re.M)
+    assert listed == [daphne.socket for daphne in daphnes(machine)]
+
+
+def test_any_of_the_machines_addresses_is_a_host_of_the_site(machine, health_path):
+    address = machine.succeed("ip -4 -br address show scope global | awk '{print $3}'").split("/")[
+        0
+    ]
+    for name in (address, "127.0.0.1", "localhost"):
+        machine.succeed(f"curl -fsS --max-time 30 -o /dev/null http://{name}{health_path}")
+
+
+def test_allowed_hosts_hold_no_wildcard(machine):
+    environment = dict(
+        line.split("=", 1) for line in machine.succeed("cat /run/laurel/environment").splitlines()
+    )
+    hosts = environment["ALLOWED_HOSTS"].split(",")
+    assert "*" not in hosts
+    assert "127.0.0.1" in hosts
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/.env",
+        "/laurel.env",
+        "/db.sqlite3",
+        "/manage.py",
+        "/requirements.txt",
+        "/app/manage.py",
+        "/../app/manage.py",
+        "/static/../../app/manage.py",
+        "/static/%2e%2e/%2e%2e/app/manage.py",
+        "/.git/config",
+    ],
+)
+def test_code_and_data_are_never_served(machine, path):
+    shown = machine.succeed(
+        f"curl -sS --max-time 60 --path-as-is -o /tmp/answer -w '%{{http_code}}' 'http://127.0.0.1{path}'"
+    )
+    assert shown in ("400", "404")
+    machine.fail("grep -aE 'DJANGO_SETTINGS_MODULE|SQLite format|--hash=|SECRET_KEY=' /tmp/answer")
+
+
+@pytest.mark.disruptive
+def test_visitors_are_told_to_come_back_while_no_process_runs(machine, browser, health_path):
+    machine.succeed("systemctl stop supervisor")
+    try:
+        answer = browser.get(health_path)
+    finally:
+        machine.succeed("systemctl start supervisor")
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    wait_until_healthy(machine)
+    assert browser.get(health_path).status_code == 200

@@ -1,0 +1,88 @@
+"""What a client says of itself does nothing; what a trusted proxy says of it counts."""
+
+import json
+
+import pytest
+from acceptance.chat_site.chat import new_text
+from acceptance.daphnes import wait_until_healthy
+
+FORGED = "203.0.113.66"  # RFC 5737, for documentation
+
+
+def address_of(machine, text):
+    """The client's address that the site stored with a message."""
+    query = "select remote_addr from chat_message where text = ?"
+    program = (
+        "import json, sqlite3, sys; "
+        "db = sqlite3.connect('file:/var/lib/site/db.sqlite3?mode=ro', uri=True); "
+        f"print(json.dumps(db.execute({query!r}, [sys.argv[1]]).fetchone()))"
+    )
+    return json.loads(machine.succeed(f'python3 -c "{program}" "{text}"'))[0]
+
+
+def test_a_forged_client_address_is_not_believed(machine, browser):
+    text = new_text("forged")
+    browser.submit(
+        "/",
+        "/say/",
+        {"message": text},
+        headers={"X-Forwarded-For": FORGED, "X-Real-IP": FORGED, "Forwarded": f"for={FORGED}"},
+    )
+    stored = address_of(machine, text)
+    assert stored
+    assert stored != FORGED
+
+
+def test_a_forged_root_path_is_not_believed(machine, browser):
+    forged = {"Daphne-Root-Path": "/evil"}
+    assert "/evil" not in browser.get("/admin/", headers=forged).headers["Location"]
+    # The same header past nginx: Daphne believes it, so nginx is what stops it.
+    direct = machine.succeed(
+        "curl -sS -o /dev/null -w '%{redirect_url}' -H 'Daphne-Root-Path: /evil'"
+        " http://127.0.0.1:8000/admin/"
+    )
+    assert "/evil" in direct
+
+
+def test_a_forged_scheme_is_not_believed(browser):
+    answer = browser.submit(
+        "/",
+        "/say/",
+        {"message": "x"},
+        headers={"X-Forwarded-Proto": "https", "Origin": browser.url.replace("http:", "https:")},
+    )
+    assert answer.status_code == 403
+
+
+def test_a_foreign_host_is_refused(browser):
+    assert browser.get("/", headers={"Host": "evil.example"}).status_code == 400
+    assert browser.get("/", headers={"X-Forwarded-Host": "evil.example"}).status_code == 200
+
+
+@pytest.mark.once
+@pytest.mark.disruptive
+def test_a_trusted_proxy_is_believed(machine, browser):
+    client = machine.succeed("tail -n 1 /var/log/site/nginx-access.log").split()[0]
+    machine.succeed(
+        "cp -p /etc/laurel/site.env /tmp/site.env;"
+        f" echo 'TRUSTED_PROXIES={client}' >>/etc/laurel/site.env; laurel reload",
+        timeout=600,
+    )
+    try:
+        text = new_text("through a proxy")
+        answer = browser.submit(
+            "/",
+            "/say/",
+            {"message": text},
+            headers={
+                "X-Forwarded-Proto": "https",
+                "X-Forwarded-For": FORGED,
+                "Origin": browser.url.replace("http:", "https:"),
+                "Referer": browser.url.replace("http:", "https:") + "/",
+            },
+        )
+        assert answer.status_code == 302, answer.text
+        assert address_of(machine, text) == FORGED
+    finally:
+        machine.succeed("mv /tmp/site.env /etc/laurel/site.env; laurel reload", timeout=600)
+        wait_until_healthy(machine)

@@ -1,0 +1,102 @@
+"""Websockets through nginx: echo, every process hears every other, and who is let in."""
+
+import time
+from contextlib import ExitStack
+
+import pytest
+import websocket
+from acceptance.chat_site.chat import PUBLIC, STAFF, guest, new_text
+from acceptance.daphnes import connections, daphnes
+from acceptance.web import open_websocket
+
+NOT_STAFF = 4403  # chat.consumers
+IDLE_SECONDS = 75  # nginx closes what is quiet for 60
+
+
+def test_a_message_is_echoed(machine):
+    text = new_text("echo")
+    with guest(machine.url) as speaker:
+        speaker.say(text)
+        speaker.hear(text)
+
+
+def test_guests_of_every_process_hear_each_other(machine):
+    count = len(daphnes(machine))
+    before = connections(machine)
+    with ExitStack() as stack:
+        guests = [stack.enter_context(guest(machine.url)) for _ in range(2 * count)]
+        grown = {number: held - before[number] for number, held in connections(machine).items()}
+        assert all(more >= 1 for more in grown.values()), f"not every process has a guest: {grown}"
+        for number, speaker in enumerate(guests):
+            text = new_text(f"guest {number}")
+            speaker.say(text)
+            for listener in guests:
+                listener.hear(text)
+
+
+@pytest.mark.once
+def test_websockets_are_spread_evenly(machine, record_property):
+    count = len(daphnes(machine))
+    with ExitStack() as stack:
+        for _ in range(20 * count):
+            stack.enter_context(guest(machine.url))
+        held = connections(machine)
+    record_property("websockets of each process", list(held.values()))
+    # The shared socket alone gave 17, 19, 20 and 44 of 100.
+    assert max(held.values()) - min(held.values()) <= 4, held
+
+
+@pytest.mark.once
+def test_an_idle_websocket_lives(machine):
+    text = new_text("after a long silence")
+    with guest(machine.url) as quiet:
+        until = time.monotonic() + IDLE_SECONDS
+        while time.monotonic() < until:  # a browser answers pings while it waits
+            quiet.socket.settimeout(until - time.monotonic() + 0.1)
+            try:
+                quiet.socket.recv()
+            except websocket.WebSocketTimeoutException:
+                break
+        quiet.say(text)
+        quiet.hear(text)
+
+
+def test_a_foreign_page_is_refused(machine):
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        open_websocket(machine.url, PUBLIC, origin="http://evil.example")
+    assert refused.value.status_code == 403
+
+
+def test_the_staff_room_refuses_guests_with_its_own_code(machine):
+    socket = open_websocket(machine.url, STAFF)
+    opcode, data = socket.recv_data()
+    assert opcode == websocket.ABNF.OPCODE_CLOSE
+    assert int.from_bytes(data[:2], "big") == NOT_STAFF
+
+
+def test_the_staff_room_takes_staff(machine, staff):
+    text = new_text("among staff")
+    with guest(machine.url, STAFF, cookie=staff.cookie_header()) as speaker:
+        speaker.say(text)
+        speaker.hear(text)
+
+
+@pytest.mark.once
+@pytest.mark.disruptive
+def test_guests_hear_each_other_after_redis_was_killed(machine):
+    with guest(machine.url) as one, guest(machine.url) as other:
+        machine.succeed("kill -9 $(systemctl show -p MainPID --value redis-server)")
+        machine.wait_until_succeeds("redis-cli ping", timeout=60)
+        deadline = time.monotonic() + 60
+        # The layer subscribes again within a second or so of Redis; what was said
+        # meanwhile is stored, and comes with the next message.
+        while True:
+            text = new_text("after redis")
+            try:
+                one.say(text)
+                one.hear(text, 10)
+                other.hear(text, 10)
+                break
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise

@@ -1,0 +1,48 @@
+"""The site's processes, as the machine shows them."""
+
+import re
+from dataclasses import dataclass
+
+from machine import Host
+
+
+@dataclass(frozen=True)
+class Daphne:
+    """One process: its number from 0, its state as supervisor has it, its pid, its socket."""
+
+    number: int
+    state: str
+    pid: int
+    socket: str
+
+
+def daphnes(machine: Host) -> list[Daphne]:
+    """The site's processes in order; a process that does not run has pid 0."""
+    # supervisorctl's exit status is 3 when a process does not run.
+    shown = machine.execute("supervisorctl status").stdout
+    found = [
+        Daphne(
+            number=int(line["number"]),
+            state=line["state"],
+            pid=int(line["pid"] or 0),
+            socket=f"/run/daphne/daphne{line['number']}.sock",
+        )
+        for line in re.finditer(
+            r"^asgi:asgi(?P<number>\d+) +(?P<state>\w+) +(?:pid (?P<pid>\d+))?", shown, re.MULTILINE
+        )
+    ]
+    return sorted(found, key=lambda daphne: daphne.number)
+
+
+def connections(machine: Host) -> dict[int, int]:
+    """How many connections each process holds on its own socket, by its number."""
+    shown = machine.succeed("ss -Hx state established")
+    held = {daphne.number: 0 for daphne in daphnes(machine)}
+    for number in re.findall(r"/run/daphne/daphne(\d+)\.sock", shown):
+        held[int(number)] += 1
+    return held
+
+
+def wait_until_healthy(machine: Host, timeout: float = 240.0) -> None:
+    """Wait until every process answers; `laurel status` then finds nothing wrong."""
+    machine.wait_until_succeeds("laurel status", timeout)

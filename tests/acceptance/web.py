@@ -1,0 +1,54 @@
+"""What a visitor of the site does: pages, forms and websockets, from outside the machine."""
+
+import re
+from typing import Any
+
+import requests
+import websocket
+
+ANSWER_SECONDS = 60.0  # an emulated machine that is busy
+
+
+class Browser(requests.Session):
+    """A visitor with cookies, who knows no proxy and follows no redirect unasked."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.url = url
+
+    def request(  # type: ignore[override] # one timeout for all
+        self, method: str, path: str, **options: Any
+    ) -> requests.Response:
+        """Ask for a path of the site."""
+        options.setdefault("timeout", ANSWER_SECONDS)
+        options.setdefault("allow_redirects", False)
+        return super().request(method, self.url + path, **options)
+
+    def submit(self, page: str, path: str, fields: dict[str, str], **options: Any) -> Any:
+        """Fill in the form on `page` and post it to `path`, as a browser does."""
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(page).text)
+        assert token, f"{page} has no form"
+        headers = {"Origin": self.url, "Referer": self.url + page, **options.pop("headers", {})}
+        return self.post(
+            path, data={"csrfmiddlewaretoken": token[1], **fields}, headers=headers, **options
+        )
+
+    def cookie_header(self) -> str:
+        """The cookies as a websocket's handshake sends them."""
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.cookies)
+
+
+def open_websocket(
+    url: str, path: str, *, origin: str | None = None, cookie: str | None = None
+) -> websocket.WebSocket:
+    """Open a websocket of the site at `url` (http://...); `origin` is the page's, as a browser's.
+
+    Raises websocket.WebSocketBadStatusException if the handshake is refused.
+    """
+    return websocket.create_connection(
+        url.replace("http", "ws", 1) + path,
+        timeout=ANSWER_SECONDS,
+        origin=origin or url,
+        cookie=cookie,
+    )
