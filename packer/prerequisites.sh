@@ -1,19 +1,24 @@
 #!/usr/bin/env bash
 # Installs what the build host lacks, from its own archive, and the Python tools
 # into build/venv. Does nothing when all is there. As root, or a user with sudo.
-# Usage: prerequisites.sh [PACKAGE ...], packages wanted besides the usual ones.
 set -euo pipefail
 
 top=$(dirname "$(dirname "$(readlink -f "$0")")")
 venv=$top/build/venv
 
 packages=(
-	qemu-system-x86 qemu-utils ovmf packer       # bake and boot
+	qemu-system-x86 qemu-utils ovmf              # bake and boot
 	mmdebstrap fdisk dosfstools mtools e2fsprogs # the base disk, the seeds
 	git openssh-client python3-venv              # revision, keys, tests
 	shellcheck shfmt                             # lint
-	"$@"
 )
+# HashiCorp's own Packer serves as well.
+command -v packer >/dev/null || packages+=(packer)
+# The keys of the archive that the base disk comes from.
+var_file=$top/packer/os/${OS:-debian-13}.pkrvars.hcl
+if [[ -z ${BASE_IMAGE:-} && -f $var_file ]]; then
+	packages+=("$(sed -n 's/^keyring *= *"\(.*\)"$/\1/p' "$var_file")")
+fi
 
 # The Python tools are those of the locks, and again when a lock changes.
 locks=("$top/app/requirements.txt" "$top/tests/requirements.txt" "$top/provision/uv.txt")

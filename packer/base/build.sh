@@ -99,5 +99,5 @@ grep -q '^boot loader installed' "$work/console" || {
 }
 
 qemu-img convert -O qcow2 "$disk" "$work/disk.qcow2"
-mv "$work/vmlinuz" "$(dirname "$output")/vmlinuz"
+install -m 0644 "$work/vmlinuz" "$(dirname "$output")/vmlinuz"
 mv "$work/disk.qcow2" "$output"

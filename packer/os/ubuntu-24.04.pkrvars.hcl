@@ -1,6 +1,6 @@
 os             = "ubuntu-24.04"
 suite          = "noble"
-keyring        = "ubuntu-archive-keyring"
+keyring        = "ubuntu-keyring"
 kernel_package = "linux-image-virtual"
 boot_packages  = "grub-pc-bin grub-efi-amd64-signed shim-signed netplan.io"
 default_user   = "ubuntu"

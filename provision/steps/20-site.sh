@@ -24,16 +24,25 @@ rm "$build_env"
 install_file usr/lib/laurel/exec-site 0755
 laurel_tool configure
 
-# uv in an environment of its own: the system's Python gets no package.
+# find_uv: prints the path of uv, which installs the project. The bake brings it
+# along; otherwise it goes into an environment of its own. The system's Python
+# gets no package.
 cache=/var/cache/laurel
-uv=$cache/uv/bin/uv
-if ! cmp -s "$PROVISION/uv.txt" "$cache/uv/uv.txt"; then
-	log "  installing uv"
-	rm -rf "$cache/uv"
-	python3 -m venv "$cache/uv"
-	"$cache/uv/bin/pip" --quiet --disable-pip-version-check install --require-hashes -r "$PROVISION/uv.txt"
-	cp "$PROVISION/uv.txt" "$cache/uv/uv.txt"
-fi
+find_uv() {
+	local brought
+	brought=$(dirname "$PROVISION")/bin/uv
+	if [[ -x $brought ]]; then
+		echo "$brought"
+		return
+	fi
+	if ! cmp -s "$PROVISION/uv.txt" "$cache/uv/uv.txt"; then
+		rm -rf "$cache/uv"
+		python3 -m venv "$cache/uv"
+		"$cache/uv/bin/pip" --quiet --disable-pip-version-check install --require-hashes -r "$PROVISION/uv.txt"
+		cp "$PROVISION/uv.txt" "$cache/uv/uv.txt"
+	fi
+	echo "$cache/uv/bin/uv"
+}
 
 # A release is named after its content: the same project is the same release.
 list_files() {
@@ -56,6 +65,7 @@ if [[ ! -e $release/complete ]]; then
 	find "$release/app" -type d -exec chgrp site {} + -exec chmod 0750 {} +
 
 	log "  release $id: virtual environment"
+	uv=$(find_uv)
 	export UV_CACHE_DIR=$cache/packages UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 	"$uv" venv --quiet --python /usr/bin/python3 "$release/venv"
 	"$uv" pip install --quiet --compile-bytecode --require-hashes --python "$release/venv" -r "$PROJECT/$REQUIREMENTS"

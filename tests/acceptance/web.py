@@ -25,14 +25,22 @@ class Browser(requests.Session):
         options.setdefault("allow_redirects", False)
         return super().request(method, self.url + path, **options)
 
-    def submit(self, page: str, path: str, fields: dict[str, str], **options: Any) -> Any:
-        """Fill in the form on `page` and post it to `path`, as a browser does."""
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(page).text)
-        assert token, f"{page} has no form"
+    def token(self, page: str) -> str:
+        """The token of the form on `page`."""
+        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(page).text)
+        assert found, f"{page} has no form"
+        return found[1]
+
+    def submit(
+        self, page: str, path: str, fields: dict[str, str], token: str = "", **options: Any
+    ) -> requests.Response:
+        """Fill in the form on `page` and post it to `path`, as a browser does.
+
+        `token` is the form's, if it was fetched before.
+        """
         headers = {"Origin": self.url, "Referer": self.url + page, **options.pop("headers", {})}
-        return self.post(
-            path, data={"csrfmiddlewaretoken": token[1], **fields}, headers=headers, **options
-        )
+        data = {"csrfmiddlewaretoken": token or self.token(page), **fields}
+        return self.post(path, data=data, headers=headers, **options)
 
     def cookie_header(self) -> str:
         """The cookies as a websocket's handshake sends them."""

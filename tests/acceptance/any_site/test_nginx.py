@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from acceptance.daphnes import daphnes, wait_until_healthy
+from acceptance.daphnes import connections, daphnes, wait_until_healthy
 
 SITE = "/etc/nginx/sites-available/site.conf"
 
@@ -74,3 +74,11 @@ def test_visitors_are_told_to_come_back_while_no_process_runs(machine, browser, 
     assert int(answer.headers["Retry-After"]) > 0
     wait_until_healthy(machine)
     assert browser.get(health_path).status_code == 200
+
+
+@pytest.mark.once
+def test_connections_to_the_processes_are_kept(machine, browser, health_path):
+    # The guide's Connection "upgrade" on every request makes nginx open one for each.
+    for _ in range(10):
+        browser.get(health_path)
+    assert sum(connections(machine).values()) > 0

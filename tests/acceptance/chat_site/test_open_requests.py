@@ -1,0 +1,50 @@
+"""`laurel reload` lets open requests end, also those that nginx may not repeat."""
+
+import threading
+import time
+
+import pytest
+from acceptance.chat_site.chat import new_text
+from acceptance.daphnes import connections, daphnes
+from acceptance.web import Browser
+
+LOCKED_SECONDS = 8  # less than DRAIN_SECONDS, so that a drain can wait for it
+
+HOLD_THE_DATABASE = (
+    "import sqlite3, time; "
+    "db = sqlite3.connect('/var/lib/site/db.sqlite3', isolation_level=None); "
+    "db.execute('begin exclusive'); print('held', flush=True); "
+    f"time.sleep({LOCKED_SECONDS}); db.execute('rollback')"
+)
+
+
+@pytest.mark.once
+@pytest.mark.disruptive
+def test_no_open_request_is_cut_off_by_a_reload(machine):
+    text = new_text("a slow form")
+    answers = []
+
+    def post(browser, token):
+        answer = browser.submit("/", "/say/", {"message": text}, token)
+        answers.append(answer.status_code)
+
+    # The tokens come first: while the database is held, no page is to be had.
+    browsers = [Browser(machine.url) for _ in range(2 * len(daphnes(machine)))]
+    posts = [
+        threading.Thread(target=post, args=(browser, browser.token("/"))) for browser in browsers
+    ]
+    machine.succeed(
+        "systemd-run --quiet --collect --unit=hold --uid=site"
+        f' /usr/bin/python3 -c "{HOLD_THE_DATABASE}"'
+    )
+    machine.wait_until_succeeds("journalctl -u hold --no-pager | grep -q held", timeout=60)
+    for thread in posts:
+        thread.start()
+    try:
+        time.sleep(1)
+        assert sum(connections(machine).values()) >= len(posts)
+        machine.succeed("laurel reload", timeout=600)
+    finally:
+        for thread in posts:
+            thread.join()
+    assert answers == [302] * len(posts)

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Formats, types, shell and templates: everything that can be wrong without running.
+set -euo pipefail
+
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+echo "lint: ruff"
+build/venv/bin/ruff check --quiet .
+build/venv/bin/ruff format --check --quiet .
+
+echo "lint: mypy"
+build/venv/bin/mypy --no-error-summary packer provision/files/usr/lib/laurel/laurel tests/machine
+
+echo "lint: shellcheck, shfmt"
+mapfile -t scripts < <(shfmt -f packer provision tests)
+shellcheck "${scripts[@]}" .ci/run
+shfmt -d "${scripts[@]}" .ci/run
+
+echo "lint: packer"
+packer fmt -check -diff packer >/dev/null || {
+	echo "lint: packer fmt would change packer/; run \`make format\`" >&2
+	exit 1
+}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+ssh-keygen -q -t ed25519 -N '' -f "$work/key"
+touch "$work/payload.tar"
+for system in packer/os/*.pkrvars.hcl; do
+	packer validate -var-file="$system" -var base_image="$work/payload.tar" -var accelerator=tcg \
+		-var payload="$work/payload.tar" -var seed_directory="$work" -var build_key="$work/key" \
+		-var output_directory="$work/output" packer >"$work/log" || {
+		cat "$work/log" >&2
+		echo "lint: $system is not valid" >&2
+		exit 1
+	}
+done
