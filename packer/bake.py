@@ -83,8 +83,7 @@ def bake(plan: Plan, progress: Progress) -> None:
     progress.step("what the image is made from")
     given = settings.given(PROVISION)
     base_key = _base_key(plan, progress, images)
-    key = sources.digest([PACKER, PROVISION, plan.project], plan.os, given, base_key)
-    if images.is_current(plan.name, key):
+    if images.is_current(plan.name, _key(plan, given, base_key)):
         progress.note(f"nothing to do: {_shown(images.folder / plan.name)} is made from just this")
         return
 
@@ -97,18 +96,28 @@ def bake(plan: Plan, progress: Progress) -> None:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        release = _packer(plan, base, accelerator, given, work, progress)
+        revision, dirty = _revision()
+        payload.write(
+            work / "payload.tar",
+            provision=PROVISION,
+            project=plan.project,
+            settings=given,
+            revision=revision,
+            dirty=dirty,
+        )
+        # Of what was packed just now: somebody may have edited while the base disk was built.
+        key = _key(plan, given, base_key)
+        release = _packer(plan, base, accelerator, work, progress)
 
         progress.step("the image, compressed")
-        took = progress.durations()
         image = images.publish(
             work / "output" / "disk.qcow2",
             plan.name,
-            {
+            lambda: {
                 **release,
                 "key": key,
-                "archive_index": base_key,
-                "seconds": {**took, "total": round(progress.elapsed, 1)},
+                "base": base_key,
+                "seconds": {**progress.durations(), "total": round(progress.elapsed, 1)},
             },
         )
     finally:
@@ -117,7 +126,7 @@ def bake(plan: Plan, progress: Progress) -> None:
     progress.step(f"done: {_shown(image)}, {image.stat().st_size >> 20} MiB")
     for step, seconds in progress.durations().items():
         if seconds >= 1:
-            progress.note(f"{clock(seconds):>6}  {step}")
+            print(f"{clock(seconds):>12}  {step}")
 
 
 def _plan() -> Plan:
@@ -140,10 +149,16 @@ def _plan() -> Plan:
     )
 
 
+def _key(plan: Plan, given: str, base_key: str) -> str:
+    """What the image is made from: the template, the steps, the project, the settings, the base."""
+    return sources.digest([PACKER, PROVISION, plan.project], plan.os, given, base_key)
+
+
 def _base_key(plan: Plan, progress: Progress, images: Images) -> str:
     """What the base disk is made from; it changes when the archive's packages do."""
     if plan.base_image:
-        return plan.base_image
+        path = Path(plan.base_image)
+        return sources.file_digest(path) if path.is_file() else plan.base_image
     suite = settings.of_system(plan.var_file)["suite"]
     asked = subprocess.run(
         [PACKER / "base" / "archive-index.sh", suite], capture_output=True, text=True, check=False
@@ -152,7 +167,7 @@ def _base_key(plan: Plan, progress: Progress, images: Images) -> str:
         index = asked.stdout
     else:
         plan.log.write_text(asked.stderr)
-        index = images.description(plan.name).get("archive_index", "")
+        index = images.description(plan.name).get("base", "")
         if not index:
             raise BakeError(
                 f"the archive of {plan.os} can't be asked, and no image was baked before;"
@@ -185,7 +200,7 @@ def _base_disk(plan: Plan, index: str, progress: Progress) -> tuple[str, str]:
 
 
 def _packer(
-    plan: Plan, base: str, accelerator: str, given: str, work: Path, progress: Progress
+    plan: Plan, base: str, accelerator: str, work: Path, progress: Progress
 ) -> dict[str, object]:
     """Run Packer in `work`; return what the machine says it was made of."""
     key = work / "key"
@@ -196,15 +211,6 @@ def _packer(
     (seed / "user-data").write_text(USER_DATA.format(key=public))
     (seed / "meta-data").write_text("instance-id: bake\nlocal-hostname: bake\n")
     (seed / "vendor-data").write_text("")
-    revision, dirty = _revision()
-    payload.write(
-        work / "payload.tar",
-        provision=PROVISION,
-        project=plan.project,
-        settings=given,
-        revision=revision,
-        dirty=dirty,
-    )
     variables = {
         "base_image": base,
         "base_checksum": os.environ.get("BASE_CHECKSUM") or "none",

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,11 @@ class Images:
         """What is known of the image `name`; empty if there is none."""
         return dict(self._descriptions().get(name, {}))
 
-    def publish(self, disk: Path, name: str, description: dict[str, Any]) -> Path:
-        """Compress `disk` into the image `name`; the former one stays until this one is whole."""
+    def publish(self, disk: Path, name: str, describe: Callable[[], dict[str, Any]]) -> Path:
+        """Compress `disk` into the image `name`; the former one stays until this one is whole.
+
+        `describe` is asked once the disk is compressed.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / name
         fresh = target.with_suffix(".new")
@@ -44,7 +48,7 @@ class Images:
                 ["qemu-img", "convert", "-c", "-W", "-m", "8", "-O", "qcow2", disk, fresh],
                 check=True,
             )
-            description = {**description, "sha256": sources.file_digest(fresh)}
+            description = {**describe(), "sha256": sources.file_digest(fresh)}
             fresh.replace(target)
         finally:
             fresh.unlink(missing_ok=True)

@@ -13,7 +13,14 @@ PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 def write(
-    target: Path, *, provision: Path, project: Path, settings: str, revision: str, dirty: bool
+    target: Path,
+    *,
+    provision: Path,
+    project: Path,
+    settings: str,
+    revision: str,
+    dirty: bool,
+    uv: Path | None = UV,
 ) -> None:
     """Write the tar file `target`: the layout that provision.sh expects around itself.
 
@@ -24,8 +31,9 @@ def write(
         for folder, name in ((provision, "provision"), (project, "app")):
             for path in sources.files(folder):
                 tar.add(path, f"{name}/{path.relative_to(folder)}", filter=_anonymous)
-        # pip takes a minute in emulation to do what this does in seconds.
-        tar.add(UV, "bin/uv", filter=_anonymous)
+        if uv:
+            # pip takes a minute in emulation to do what this does in seconds.
+            tar.add(uv, "bin/uv", filter=_anonymous)
         _add_text(tar, "settings.env", settings)
         _add_text(tar, "build.env", _build_environment(revision, dirty))
         bundle = os.environ.get("SSL_CERT_FILE")

@@ -85,7 +85,6 @@ if [[ $(readlink /srv/site/current) != "releases/$id" ]]; then
 	log "  release $id is current"
 fi
 
-# Three to go back to; the live one is the newest.
-touch "$release"
-find /srv/site/releases -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' | sort -rn | tail -n +4 | cut -d' ' -f2- |
-	xargs -r rm -rf
+# The live one and the two before it are kept.
+find /srv/site/releases -mindepth 1 -maxdepth 1 -type d ! -name "$id" -printf '%T@ %p\n' | sort -rn |
+	tail -n +3 | cut -d' ' -f2- | xargs -r rm -rf

@@ -13,3 +13,10 @@ install_file etc/systemd/journald.conf.d/laurel.conf
 if changed; then
 	systemctl restart systemd-journald.service
 fi
+
+# SSH over VSOCK: nobody asked for it, and each boot logs an error where there is none.
+generator=/etc/systemd/system-generators/systemd-ssh-generator
+if [[ -e /usr/lib/systemd/system-generators/systemd-ssh-generator && ! -L $generator ]]; then
+	install -d "${generator%/*}"
+	ln -s /dev/null "$generator"
+fi

@@ -1,0 +1,1 @@
+"""The site: settings, URLs, the two server interfaces and the health checks."""

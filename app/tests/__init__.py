@@ -1,0 +1,1 @@
+"""Tests of the site; they need neither Redis nor a network."""

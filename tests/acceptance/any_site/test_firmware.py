@@ -1,0 +1,18 @@
+"""The same image under the other firmware."""
+
+import pytest
+from acceptance.stages import BOOT_SECONDS
+from machine import Machine
+
+
+@pytest.mark.own_machine
+def test_boots_and_serves_under_uefi(image, ssh_user):
+    with Machine(image, name="uefi", cpus=1, firmware="uefi", ssh_user=ssh_user) as machine:
+        machine.start()
+        machine.wait_for_ssh(BOOT_SECONDS)
+        machine.succeed("test -d /sys/firmware/efi")
+        # One CPU, one process: what it can't take meanwhile waits in the shared socket.
+        machine.wait_until_succeeds("supervisorctl status", timeout=BOOT_SECONDS)
+        assert machine.succeed("supervisorctl status | wc -l").strip() == "1"
+        machine.wait_until_succeeds("laurel status", timeout=BOOT_SECONDS)
+        machine.wait_for_http("/", timeout=BOOT_SECONDS)

@@ -1,0 +1,20 @@
+"""Start and drive the machines that the acceptance tests look at.
+
+`Machine` is a virtual machine of ours, on a throw-away overlay of an image; `RemoteHost` is a host
+that already runs somewhere. Both speak the vocabulary of `Host`.
+"""
+
+from machine.error import MachineError, MachineTimeoutError, UnreachableError
+from machine.host import Host, Result
+from machine.machine import Machine
+from machine.remote import RemoteHost
+
+__all__ = [
+    "Host",
+    "Machine",
+    "MachineError",
+    "MachineTimeoutError",
+    "RemoteHost",
+    "Result",
+    "UnreachableError",
+]

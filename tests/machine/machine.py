@@ -1,0 +1,437 @@
+"""A virtual machine of ours."""
+
+import atexit
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from machine import qemu
+from machine.console import Console
+from machine.disk import make_overlay
+from machine.error import MachineError, MachineTimeoutError
+from machine.host import Host
+from machine.monitor import Monitor
+from machine.port import free_ports
+from machine.seed import cloud_config, write_seed
+from machine.ssh import Login, make_key
+
+WORKDIR = Path(__file__).parents[2] / "build/run"
+CONSOLE_LINES = 25
+PORT_ATTEMPTS = 5
+SHUTDOWN_SECONDS = 120.0
+# A power button pressed before systemd-logind listens is not heard, so it is pressed again.
+POWER_BUTTON_SECONDS = 15.0
+EXIT_SECONDS = 30.0  # for a QEMU that has been told to end or has said that it does
+POLL_SECONDS = 0.2
+
+
+class Machine(Host):
+    """A virtual machine on a throw-away overlay of an image; a context manager owns its life.
+
+    Entering the context starts nothing, leaving it leaves no process, and of the files only the
+    console's log.
+
+    Args:
+        image: the disk image; only ever read.
+        name: what errors and the folder of the run are called.
+        cpus: number of virtual CPUs.
+        memory_mib: memory in MiB.
+        firmware: bios or uefi.
+        accelerator: kvm or tcg; None takes what works here, see `qemu.default_accelerator`.
+        disk_gib: size of the disk that the machine sees, in GiB; None leaves the image's.
+        ssh_user: the image's default user, whom cloud-init gives the key.
+        user_data: what the seed holds instead of the default, a cloud-config with our key; the key
+            is in the meta-data then, as clouds give theirs.
+        extra_user_data: fields added to the default user-data (write_files, ...).
+        hostname: local-hostname in the meta-data; None leaves the name to the image.
+        workdir: folder that gets a folder for this run.
+        forwards: TCP ports, the guest's to one of 127.0.0.1, 0 for any free one; 22 is added.
+        restrict: cut the guest off from everything but the forwarded ports.
+
+    Attributes:
+        public_key: the run's key, as a line of authorized_keys; only after the first `start`.
+    """
+
+    def __init__(
+        self,
+        image: Path,
+        *,
+        name: str,
+        cpus: int = 3,
+        memory_mib: int = 2048,
+        firmware: qemu.Firmware = "bios",
+        accelerator: qemu.Accelerator | None = None,
+        disk_gib: int | None = None,
+        ssh_user: str = "debian",
+        user_data: str | None = None,
+        extra_user_data: Mapping[str, Any] | None = None,
+        hostname: str | None = None,
+        workdir: Path = WORKDIR,
+        forwards: Mapping[int, int] | None = None,
+        restrict: bool = False,
+    ) -> None:
+        super().__init__(name)
+        if user_data is not None and extra_user_data is not None:
+            raise MachineError(f"{name}: extra_user_data adds to the default user_data only")
+        self.image = image
+        self.public_key = ""
+        self._disk_gib = disk_gib
+        self._ssh_user = ssh_user
+        self._user_data = user_data
+        self._extra_user_data = extra_user_data
+        self._hostname = hostname
+        self._workdir = workdir
+        self._wanted_forwards = {22: 0, **({80: 0} if forwards is None else forwards)}
+        self._restrict = restrict
+        self._hardware = qemu.Hardware(
+            accelerator=accelerator or qemu.default_accelerator(),
+            cpus=cpus,
+            memory_mib=memory_mib,
+            firmware=firmware,
+            # Not QEMU's default, which the machine that baked may have had: an image that knows
+            # only the baker's address must fail here.
+            mac=":".join(["52:54:00", *(f"{byte:02x}" for byte in secrets.token_bytes(3))]),
+        )
+        self._folder: Path | None = None
+        self._forwards: dict[int, int] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._monitor: Monitor | None = None
+        self._console_start = 0  # where this boot's part of the console's log begins
+
+    # Where it is
+
+    @property
+    def folder(self) -> Path:
+        """The folder of this run.
+
+        Raises:
+            MachineError: the machine has never been started.
+        """
+        if self._folder is None:
+            raise MachineError(f"{self.name}: has not been started")
+        return self._folder
+
+    @property
+    def _disk(self) -> Path:
+        return self.folder / "disk.qcow2"
+
+    @property
+    def console(self) -> Console:
+        """The serial console's log, which outlives the machine."""
+        return Console(self.folder / "console.log")
+
+    @property
+    def pid(self) -> int | None:
+        """QEMU's process id, or None if it does not run."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether QEMU runs; the guest may hang none the less."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def accelerator(self) -> qemu.Accelerator:
+        """What runs the guest's instructions: kvm, or tcg, which is many times slower."""
+        return self._hardware.accelerator
+
+    def port(self, guest: int) -> int:
+        """Return the port of 127.0.0.1 that leads to a TCP port of the guest.
+
+        Raises:
+            MachineError: that port is not forwarded, or the machine was never started.
+        """
+        if guest not in self._forwards:
+            raise MachineError(f"{self.name}: no forward to port {guest}")
+        return self._forwards[guest]
+
+    @property
+    def ssh_port(self) -> int:
+        """The port of 127.0.0.1 that leads to the guest's SSH."""
+        return self.port(22)
+
+    @property
+    def http_port(self) -> int:
+        """The port of 127.0.0.1 that leads to the guest's port 80."""
+        return self.port(80)
+
+    @property
+    def url(self) -> str:
+        """The site as this host reaches it, without a slash at its end."""
+        return f"http://127.0.0.1:{self.http_port}"
+
+    @property
+    def login(self) -> Login:
+        """Where and as whom to log in."""
+        return Login(
+            address="127.0.0.1",
+            port=self.ssh_port,
+            user=self._ssh_user,
+            key=self.folder / "key",
+            known_hosts=False,
+        )
+
+    def console_tail(self, lines: int = CONSOLE_LINES) -> str:
+        """Return the console's last lines."""
+        return self.console.tail(lines)
+
+    def _evidence(self) -> str:
+        tail = self.console_tail() or "(nothing)"
+        return f"\n--- last lines of {self.console.path}\n{tail}\n---"
+
+    def _check(self) -> None:
+        self._check_process()
+        self._check_kernel()
+
+    def _check_process(self) -> None:
+        if self._process is None:
+            raise MachineError(f"{self.name}: is not running")
+        if self._process.poll() is not None:
+            raise MachineError(
+                f"{self.name}: QEMU has exited by itself ({self._process.returncode}): "
+                f"{self._stderr() or 'it said nothing'}{self._evidence()}"
+            )
+
+    def _check_kernel(self) -> None:
+        if self.console.panicked(self._console_start):
+            raise MachineError(f"{self.name}: the guest's kernel has panicked{self._evidence()}")
+
+    def _stderr(self) -> str:
+        path = self.folder / "qemu.err"
+        return path.read_text(errors="replace").strip() if path.exists() else ""
+
+    # Its life
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Power on, the first time or again after `crash` or `shutdown`, on the same disk.
+
+        Returns once QEMU runs, long before the guest does.
+
+        Raises:
+            MachineError: it runs already, the image is missing, a port is taken, or QEMU will not.
+        """
+        if self.running:
+            raise MachineError(f"{self.name}: is running already")
+        self._power_off()
+        if self._folder is None:
+            self._prepare()
+        elif not self._disk.exists():
+            raise MachineError(f"{self.name}: its disk went when it was closed")
+        for attempt in range(1, PORT_ATTEMPTS + 1):
+            forwards = self._choose_ports(again=attempt > 1)
+            try:
+                self._power_on_with(forwards)
+            except _PortTakenError:
+                if attempt == PORT_ATTEMPTS:
+                    raise
+            else:
+                break
+        self._new_boot()
+
+    def _prepare(self) -> None:
+        folder = self._workdir / f"{self.name}-{os.getpid()}"
+        count = 1
+        while True:
+            try:
+                folder.mkdir(parents=True)
+                break
+            except FileExistsError:  # this process has had a machine of that name
+                count += 1
+                folder = self._workdir / f"{self.name}-{os.getpid()}-{count}"
+        self._folder = folder.resolve()
+        atexit.register(self.close)
+        try:
+            make_overlay(self.image, self._disk, size_gib=self._disk_gib)
+            self.public_key = make_key(self.folder / "key")
+            if self._hardware.firmware == "uefi":
+                shutil.copyfile(qemu.uefi_variables(), self.folder / "uefi-variables.fd")
+            self._write_seed()
+        except BaseException:
+            self.close()
+            raise
+
+    def _write_seed(self) -> None:
+        meta_data: dict[str, Any] = {"instance-id": f"i-{secrets.token_hex(8)}"}
+        if self._hostname is not None:
+            meta_data["local-hostname"] = self._hostname
+        user_data = self._user_data
+        if user_data is None:
+            user_data = cloud_config(self.public_key, self._extra_user_data)
+        else:
+            meta_data["public-keys"] = [self.public_key]
+        write_seed(self.folder / "seed.img", user_data=user_data, meta_data=meta_data)
+
+    def _choose_ports(self, *, again: bool) -> dict[int, int]:
+        """Return a port for each forward: the one asked for, the last boot's, or a free one."""
+        free = free_ports(len(self._wanted_forwards))
+        last = {} if again else self._forwards
+        return {
+            guest: wanted or last.get(guest) or free.pop()
+            for guest, wanted in self._wanted_forwards.items()
+        }
+
+    def _power_on_with(self, forwards: dict[int, int]) -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            wiring = qemu.Wiring(
+                disk=self._disk,
+                seed=self.folder / "seed.img",
+                console=self.console.path,
+                uefi_variables=self.folder / "uefi-variables.fd",
+                forwards=forwards,
+                restrict=self._restrict,
+                monitor=theirs.fileno(),
+            )
+            command = qemu.command_line(self._hardware, wiring)
+            self._console_start = self.console.size()
+            errors = self.folder / "qemu.err"
+            self._process = qemu.spawn(command, monitor=theirs, errors=errors)
+            theirs.close()  # so that we hear when QEMU hangs up
+            try:
+                self._monitor = Monitor(ours.dup())
+            except MachineError as error:
+                self._power_off()
+                raise self._startup_error(str(error)) from error
+        self._forwards = forwards
+
+    def _startup_error(self, what: str) -> MachineError:
+        said = self._stderr() or what
+        if "host forwarding rule" not in said:
+            return MachineError(f"{self.name}: QEMU does not start: {said}")
+        for port in self._wanted_forwards.values():
+            if port and f":{port}-" in said:
+                return MachineError(f"{self.name}: port {port} of 127.0.0.1 is taken")
+        return _PortTakenError(f"{self.name}: {said}")
+
+    def _power_off(self) -> None:
+        """End QEMU if it runs, and forget it."""
+        self._hang_up()
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait(EXIT_SECONDS)
+        monitor, self._monitor = self._monitor, None
+        if monitor is not None:
+            monitor.close()
+
+    def crash(self) -> None:
+        """Cut the power: QEMU gets SIGKILL, and what the guest had not written out is lost.
+
+        It does not model a disk that lies about a flush: what QEMU had written is in this host's
+        page cache.
+
+        Raises:
+            MachineError: it does not run.
+        """
+        self._check_process()
+        self._power_off()
+
+    def shutdown(self, timeout: float = SHUTDOWN_SECONDS) -> None:
+        """Press the power button, and wait until the guest has switched itself off.
+
+        Raises:
+            MachineTimeoutError: it still runs after `timeout` seconds.
+            MachineError: it does not run, or QEMU ended in error.
+        """
+        self._check_process()
+        process = self._process
+        assert process is not None
+        start = pressed = time.monotonic()
+        self._require_monitor().execute("system_powerdown")
+        while process.poll() is None:
+            self._check_kernel()
+            now = time.monotonic()
+            if now - start >= timeout:
+                raise MachineTimeoutError(
+                    f"{self.name}: still runs {now - start:.0f} s after the power button"
+                    + self._evidence()
+                )
+            if now - pressed >= POWER_BUTTON_SECONDS:
+                pressed = now
+                with suppress(MachineError):  # it may end at this very moment
+                    self._require_monitor().execute("system_powerdown")
+            time.sleep(POLL_SECONDS)
+        if process.returncode != 0:
+            self._check_process()
+        self.timings[f"boot {self._boots} shutdown"] = round(time.monotonic() - start, 1)
+        self._power_off()
+
+    def close(self) -> None:
+        """End the machine and remove its files but the console's log; twice does no harm."""
+        self._power_off()
+        atexit.unregister(self.close)
+        if self._folder is None or not self._folder.exists():
+            return
+        for path in self._folder.iterdir():
+            if path != self.console.path:
+                path.unlink()
+        if not self.console.path.exists():
+            self._folder.rmdir()
+
+    # Its state
+
+    def save(self, name: str) -> None:
+        """Keep memory, devices and disk as they are now, under `name`, in the overlay.
+
+        Raises:
+            MachineError: it does not run, or QEMU can't.
+        """
+        self._human(f"savevm {name}")
+
+    def restore(self, name: str) -> None:
+        """Bring back what `save` kept: the same boot goes on, and its clock is behind.
+
+        Raises:
+            MachineError: it does not run, or nothing was kept under `name`.
+        """
+        self._hang_up()
+        self._human(f"loadvm {name}")
+
+    def _human(self, command: str) -> None:
+        """Run a command of QEMU's human monitor, which says nothing when all is well."""
+        self._check()
+        said = self._require_monitor().execute("human-monitor-command", **{"command-line": command})
+        if said:
+            raise MachineError(f"{self.name}: {command}: {str(said).strip()}")
+
+    # Its network
+
+    def block_network(self) -> None:
+        """Pull the network cable; open connections hang and are not closed."""
+        self._set_link(up=False)
+
+    def unblock_network(self) -> None:
+        """Plug the network cable in again."""
+        self._set_link(up=True)
+
+    def _set_link(self, *, up: bool) -> None:
+        self._check_process()
+        self._require_monitor().execute("set_link", name=qemu.NETWORK_DEVICE, up=up)
+
+    def _require_monitor(self) -> Monitor:
+        if self._monitor is None:
+            raise MachineError(f"{self.name}: is not running")
+        return self._monitor
+
+
+class _PortTakenError(MachineError):
+    """Somebody took a port between our choice and QEMU's use of it."""

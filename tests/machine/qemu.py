@@ -1,0 +1,192 @@
+"""QEMU: its command line, and starting it so that it cannot outlive us."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from machine.command import run
+from machine.error import MachineError
+from machine.monitor import call_in_lasting_thread
+
+Accelerator = Literal["kvm", "tcg"]
+Firmware = Literal["bios", "uefi"]
+
+PROGRAM = "qemu-system-x86_64"
+OVMF = Path("/usr/share/OVMF")  # Debian's and Ubuntu's package ovmf
+ACCELERATOR_SCRIPT = Path(__file__).parents[2] / "packer/accelerator.sh"
+
+NETWORK_DEVICE = "nic0"
+
+
+def default_accelerator() -> Accelerator:
+    """Return what LAUREL_ACCEL names, else what packer/accelerator.sh finds to work here.
+
+    Raises:
+        MachineError: neither says kvm or tcg.
+    """
+    source = "LAUREL_ACCEL"
+    found = os.environ.get(source)
+    if not found:
+        source = str(ACCELERATOR_SCRIPT)
+        if not ACCELERATOR_SCRIPT.exists():
+            raise MachineError(f"{source} is missing: set LAUREL_ACCEL to kvm or tcg")
+        found = run(ACCELERATOR_SCRIPT).strip()
+    if found not in get_args(Accelerator):
+        raise MachineError(f"{source}: {found!r} is not an accelerator, kvm and tcg are")
+    return cast(Accelerator, found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """What a machine is made of.
+
+    Attributes:
+        accelerator: kvm, or tcg where the processor cannot virtualise.
+        cpus: number of virtual CPUs.
+        memory_mib: memory in MiB.
+        firmware: bios on the old "pc" board, uefi on "q35", as clouds pair them.
+        mac: Ethernet address of the network card.
+    """
+
+    accelerator: Accelerator
+    cpus: int
+    memory_mib: int
+    firmware: Firmware
+    mac: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wiring:
+    """What a machine is connected to on this host.
+
+    Attributes:
+        disk: qcow2 file that the machine writes.
+        seed: file system image with user-data, attached read-only.
+        console: log to which the serial port is appended.
+        uefi_variables: a copy of OVMF's variables that this machine may write; None under BIOS.
+        forwards: TCP ports, the guest's to the one of 127.0.0.1 that leads to it.
+        restrict: cut the guest off from everything but the forwarded ports.
+        monitor: our caller's file descriptor on which QEMU speaks QMP.
+    """
+
+    disk: Path
+    seed: Path
+    console: Path
+    uefi_variables: Path | None
+    forwards: Mapping[int, int]
+    restrict: bool
+    monitor: int
+
+
+def uefi_code() -> Path:
+    """Return OVMF's code.
+
+    Raises:
+        MachineError: it is not installed.
+    """
+    return _ovmf("OVMF_CODE_4M.fd")
+
+
+def uefi_variables() -> Path:
+    """Return OVMF's variables as delivered, to be copied for each machine.
+
+    Raises:
+        MachineError: they are not installed.
+    """
+    return _ovmf("OVMF_VARS_4M.fd")
+
+
+def _ovmf(name: str) -> Path:
+    path = OVMF / name
+    if not path.is_file():
+        raise MachineError(f"{path} is missing, UEFI needs it: install the package ovmf")
+    return path
+
+
+def _value(path: Path) -> str:
+    """Return a path as a value of a QEMU option, where a comma would start the next field."""
+    return str(path.resolve()).replace(",", ",,")
+
+
+def command_line(hardware: Hardware, wiring: Wiring) -> list[str]:
+    """Return the command that runs a machine.
+
+    Raises:
+        MachineError: UEFI is asked for, and OVMF is not installed.
+    """
+    accelerators = {"kvm": ["-accel", "kvm", "-cpu", "host"],
+                    "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max"]}  # fmt: skip
+    network = "user,id=net0" + (",restrict=on" if wiring.restrict else "")
+    for guest, host in wiring.forwards.items():
+        network += f",hostfwd=tcp:127.0.0.1:{host}-:{guest}"
+    command = [
+        PROGRAM,
+        "-no-user-config",
+        "-nodefaults",
+        "-machine", "q35" if hardware.firmware == "uefi" else "pc",
+        *accelerators[hardware.accelerator],
+        "-smp", str(hardware.cpus),
+        "-m", f"{hardware.memory_mib}M",
+        "-display", "none",
+        "-vga", "std",
+        "-chardev", f"socket,id=monitor,fd={wiring.monitor}",
+        "-mon", "chardev=monitor,mode=control",
+        "-chardev", f"file,id=console,path={_value(wiring.console)},append=on",
+        "-serial", "chardev:console",
+        "-drive", f"if=none,id=disk,file={_value(wiring.disk)},format=qcow2,cache=writeback",
+        "-device", "virtio-blk-pci,drive=disk,bootindex=0",
+        "-drive", f"if=none,id=seed,file={_value(wiring.seed)},format=raw,readonly=on",
+        "-device", "virtio-blk-pci,drive=seed",
+        "-netdev", network,
+        "-device", f"virtio-net-pci,id={NETWORK_DEVICE},netdev=net0,mac={hardware.mac}",
+        "-object", "rng-builtin,id=rng0",
+        "-device", "virtio-rng-pci,rng=rng0",
+    ]  # fmt: skip
+    if hardware.firmware == "uefi":
+        if wiring.uefi_variables is None:
+            raise MachineError("UEFI needs a file for its variables")
+        command += [
+            "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_value(uefi_code())}",
+            "-drive", f"if=pflash,unit=1,format=raw,file={_value(wiring.uefi_variables)}",
+        ]  # fmt: skip
+    return command
+
+
+def spawn(command: list[str], *, monitor: socket.socket, errors: Path) -> subprocess.Popen[bytes]:
+    """Start QEMU so that it dies with this process, even by SIGKILL.
+
+    The kernel sends the death signal when the *thread* that forked ends, so a thread that lasts as
+    long as the process does the fork. The shell covers a death of ours before the signal was set.
+    QEMU gets a session of its own: a Ctrl-C on the terminal is for us, and we stop it in order.
+
+    Args:
+        command: what `command_line` returned.
+        monitor: QEMU's end of the monitor's socket.
+        errors: file for what QEMU says on stderr.
+
+    Raises:
+        MachineError: QEMU or setpriv is not installed.
+    """
+    for program, package in {command[0]: "qemu-system-x86", "setpriv": "util-linux"}.items():
+        if shutil.which(program) is None:
+            raise MachineError(f"{program} is not installed (package {package})")
+    lifeline = [
+        "setpriv", "--pdeathsig", "KILL",
+        "sh", "-c", 'test "$PPID" = "$0" && exec "$@"', str(os.getpid()),
+    ]  # fmt: skip
+    with errors.open("wb") as stderr:
+        return call_in_lasting_thread(
+            lambda: subprocess.Popen(
+                lifeline + command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                pass_fds=[monitor.fileno()],
+                start_new_session=True,
+            )
+        )

@@ -1,0 +1,53 @@
+"""What several files of unit tests need."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from laurel.settings import Settings
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def top() -> Path:
+    """The repository."""
+    return TOP
+
+
+@pytest.fixture(scope="session")
+def machine_files(top: Path) -> Path:
+    """The files that a machine gets, laid out as its root."""
+    return top / "provision" / "files"
+
+
+@pytest.fixture(scope="session")
+def nginx_binary(top: Path) -> str:
+    """An nginx executable, unpacked from the host's archive if it has none installed."""
+    found = subprocess.run(
+        [top / "packer" / "nginx-binary.sh"], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    return found.stdout.strip()
+
+
+@pytest.fixture
+def make_settings() -> Callable[..., Settings]:
+    """Makes the settings of a machine: `processes`, and any other by its name."""
+
+    def make(processes: int = 3, **values: str) -> Settings:
+        defaults = {
+            "ASGI_APPLICATION": "mysite.asgi:application",
+            "SETTINGS_MODULE": "mysite.settings",
+            "REQUIREMENTS": "requirements.txt",
+            "HEALTH_PATH": "/healthz",
+            "PROCESSES": str(processes),
+            "SITE_HOSTS": "",
+            "TRUSTED_PROXIES": "",
+            "MAX_BODY": "10m",
+            "DRAIN_SECONDS": "10",
+        }
+        return Settings(processes=processes, environment={}, values={**defaults, **values})
+
+    return make

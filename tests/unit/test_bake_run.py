@@ -1,0 +1,116 @@
+"""The one way that the bake runs a command."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from run import CommandError, logged, output
+
+# A program with a child, which does with an interrupt what is filled in.
+WITH_A_CHILD = """
+import os, signal, time
+signal.signal(signal.SIGINT, signal.{child})
+child = os.fork()
+if child:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    print(os.getpid(), child, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Where the output goes."""
+    return tmp_path / "log"
+
+
+def runs(pid: int) -> bool:
+    """Whether the process runs; one that has ended and that nobody waited for does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def interrupt_at_first_line(log: Path, command: list[str], pids: list[int]) -> None:
+    def interrupt(line: str) -> None:
+        pids.extend(int(word) for word in line.split())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        logged(command, log, on_line=interrupt)
+
+
+def test_each_line_is_shown_and_kept_in_the_log(log: Path) -> None:
+    log.write_text("before\n")
+    lines: list[str] = []
+    logged(["sh", "-c", "echo one; echo two >&2; printf three"], log, on_line=lines.append)
+    assert lines == ["one", "two", "three"]
+    assert log.read_text() == "before\none\ntwo\nthree"
+
+
+def test_lines_are_shown_as_they_come(log: Path) -> None:
+    started = time.monotonic()
+    seen: list[float] = []
+    logged(
+        ["sh", "-c", "echo one; sleep 0.5"],
+        log,
+        on_line=lambda _: seen.append(time.monotonic() - started),
+    )
+    assert seen[0] < time.monotonic() - started - 0.4
+
+
+def test_what_is_not_text_is_no_error(log: Path) -> None:
+    lines: list[str] = []
+    logged(["printf", r"a\377b\n"], log, on_line=lines.append)
+    assert lines == ["a\ufffdb"]
+
+
+def test_a_failure_carries_the_exit_code_the_last_lines_and_the_log(log: Path) -> None:
+    with pytest.raises(CommandError, match=r"^sh ended with exit code 3$") as caught:
+        logged(["sh", "-c", "seq 50; exit 3"], log)
+    assert caught.value.tail == [str(number) for number in range(31, 51)]
+    assert caught.value.log == log
+    assert len(log.read_text().splitlines()) == 50
+
+
+def test_the_environment_is_added_to(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEPT", "1")
+    logged(["sh", "-c", "echo $KEPT $ADDED"], log, env={"ADDED": "2"})
+    assert log.read_text() == "1 2\n"
+
+
+def test_nothing_is_read_from_the_terminal(log: Path) -> None:
+    logged(["cat"], log)
+    assert log.read_text() == ""
+
+
+@pytest.mark.parametrize("child", ["SIG_DFL", "SIG_IGN"], ids=["obeys", "ignores it"])
+def test_an_interrupt_ends_the_command_and_its_child(log: Path, child: str) -> None:
+    """A shell's background process ignores SIGINT."""
+    pids: list[int] = []
+    started = time.monotonic()
+    interrupt_at_first_line(log, [sys.executable, "-c", WITH_A_CHILD.format(child=child)], pids)
+    try:
+        assert time.monotonic() - started < 10
+        assert len(pids) == 2
+        _wait_until(lambda: not any(runs(pid) for pid in pids))
+    finally:
+        for pid in filter(runs, pids):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_output_is_what_the_command_prints(tmp_path: Path) -> None:
+    assert output("pwd", cwd=tmp_path) == f"{tmp_path}\n"
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 2
+    while not holds():
+        assert time.monotonic() < deadline, "still running after 2 s"
+        time.sleep(0.02)

@@ -1,0 +1,143 @@
+"""exec-site, the wrapper between supervisor and each process of the site."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
+
+
+class Wrapper:
+    """A copy of exec-site that reads its settings from `environment`."""
+
+    def __init__(self, original: Path, folder: Path) -> None:
+        self.environment = folder / "environment"
+        self.environment.write_text("SECRET_KEY=x\n")
+        self.path = folder / "exec-site"
+        text = original.read_text()
+        assert text.count("/run/laurel/environment") == 1
+        self.path.write_text(text.replace("/run/laurel/environment", str(self.environment)))
+        self.path.chmod(0o755)
+
+    def run(self, *command: str, stdin: int | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.path, *command],
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+
+
+@pytest.fixture
+def wrapper(machine_files: Path, tmp_path: Path) -> Wrapper:
+    """exec-site in a folder of its own."""
+    return Wrapper(machine_files / "usr/lib/laurel/exec-site", tmp_path)
+
+
+@pytest.fixture
+def inherited() -> Iterator[int]:
+    """A listening TCP socket, as supervisor hands one over."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.fileno()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "plain",
+        "two words  and two blanks",
+        " leading and trailing ",
+        "'single' and \"double\"",
+        "100%(ENV_HOME)s",
+        "$HOME `id` $(id)",
+        "# no comment",
+        "postgres://u:p=w@db/site?sslmode=require",
+        "back\\slash \\n",
+        "é ü 漢",
+        "",
+    ],
+)
+def test_a_value_arrives_unchanged(wrapper: Wrapper, value: str) -> None:
+    wrapper.environment.write_text(f"BEFORE=1\nTRIED={value}\nAFTER=2\n")
+    ran = wrapper.run(sys.executable, "-c", PRINT_ENVIRONMENT)
+    assert ran.returncode == 0, ran.stderr
+    environment = json.loads(ran.stdout)
+    assert environment["TRIED"] == value
+    assert (environment["BEFORE"], environment["AFTER"]) == ("1", "2")
+
+
+def test_arguments_arrive_unchanged(wrapper: Wrapper) -> None:
+    arguments = ["", "a b", "$HOME", "*", "--", "-x"]
+    ran = wrapper.run(sys.executable, "-c", "import sys; print(sys.argv[1:])", *arguments)
+    assert ran.stdout.strip() == str(arguments)
+
+
+def test_it_removes_its_own_socket_and_lock_and_no_siblings(
+    wrapper: Wrapper, tmp_path: Path
+) -> None:
+    for number in range(11):
+        (tmp_path / f"daphne{number}.sock").touch()
+        (tmp_path / f"daphne{number}.sock.lock").symlink_to("4711")
+    ran = wrapper.run("true", "-u", str(tmp_path / "daphne1.sock"))
+    assert ran.returncode == 0, ran.stderr
+    left = {path.name for path in tmp_path.iterdir()} - {"exec-site", "environment"}
+    assert left == {
+        f"daphne{number}.sock{end}" for number in range(11) for end in ("", ".lock") if number != 1
+    }
+
+
+def test_a_socket_that_is_not_there_is_no_error(wrapper: Wrapper, tmp_path: Path) -> None:
+    assert wrapper.run("true", "-u", str(tmp_path / "daphne0.sock")).returncode == 0
+
+
+def test_fd_0_without_a_socket_is_explained(wrapper: Wrapper, tmp_path: Path) -> None:
+    ran = wrapper.run("touch", str(tmp_path / "ran"), "--fd", "0")
+    assert ran.returncode == 1
+    assert "--fd 0 needs a socket" in ran.stderr
+    assert "[fcgi-program:asgi]" in ran.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_fd_0_with_a_socket_goes_on(wrapper: Wrapper, inherited: int) -> None:
+    look = "import socket; print(socket.socket(fileno=0).getsockname()[0])"
+    ran = wrapper.run(sys.executable, "-c", look, "--fd", "0", stdin=inherited)
+    assert (ran.returncode, ran.stdout) == (0, "127.0.0.1\n"), ran.stderr
+
+
+@pytest.mark.parametrize("code", [0, 3, 255])
+def test_the_exit_code_of_the_command_is_kept(wrapper: Wrapper, code: int) -> None:
+    assert wrapper.run("bash", "-c", f"exit {code}").returncode == code
+
+
+def test_it_becomes_the_command(wrapper: Wrapper) -> None:
+    with subprocess.Popen(
+        [wrapper.path, sys.executable, "-c", "import os; print(os.getpid())"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        shown, _ = process.communicate(timeout=20)
+    assert int(shown) == process.pid
+
+
+def test_without_settings_nothing_is_run(wrapper: Wrapper, tmp_path: Path) -> None:
+    wrapper.environment.unlink()
+    ran = wrapper.run("touch", str(tmp_path / "ran"))
+    assert ran.returncode != 0
+    assert os.fspath(wrapper.environment) in ran.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_an_option_u_of_another_command_costs_no_file(wrapper: Wrapper, tmp_path: Path) -> None:
+    """`python -u manage.py` and `laurel manage COMMAND -u FILE` pass here too."""
+    file = tmp_path / "manage.py"
+    file.touch()
+    assert wrapper.run("true", "-u", str(file)).returncode == 0
+    assert file.exists()

@@ -1,0 +1,138 @@
+"""`laurel reload`: the order in which processes are renewed."""
+
+from collections.abc import Callable, Set
+from pathlib import Path
+
+import pytest
+from laurel import health, nginx, rolling, supervisor
+from laurel.errors import LaurelError
+from laurel.settings import Settings
+from laurel.supervisor import Process
+
+
+class Machine:
+    """Notes what is done to a machine's processes, in order."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.changed: list[Path] = []
+        self.done: list[str] = []
+        self.dead: set[int] = set()
+        self.open: dict[str, list[int]] = {}
+
+    def processes(self) -> list[Process]:
+        return [
+            Process(number, f"asgi:asgi{number}", 100 + number, "RUNNING", 600, "")
+            for number in range(self.settings.processes)
+        ]
+
+    def drain(self, _settings: Settings, drained: Set[int]) -> None:
+        self.done.append(f"drain {sorted(drained)}")
+
+    def restart(self, process: Process) -> None:
+        self.done.append(f"restart {process.number}")
+
+    def probe(self, path: str, _target: str) -> str:
+        number = int(path.removeprefix("/run/daphne/daphne").removesuffix(".sock"))
+        self.done.append(f"probe {number}")
+        return "/healthz: refused" if number in self.dead else ""
+
+    def connections(self, path: str) -> int:
+        counts = self.open.get(path, [])
+        return counts.pop(0) if counts else 0
+
+
+@pytest.fixture
+def machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., Settings]
+) -> Machine:
+    """A machine with three processes that all come back."""
+    machine = Machine(make_settings(3, DRAIN_SECONDS="0.3"))
+    monkeypatch.setattr(rolling, "LOCK", tmp_path / "run" / "reload.lock")
+    monkeypatch.setattr(rolling, "START_LIMIT", 0.3)
+    monkeypatch.setattr(rolling, "configure", lambda: (machine.settings, machine.changed))
+    monkeypatch.setattr(nginx, "drain", machine.drain)
+    monkeypatch.setattr(nginx, "reload", lambda: machine.done.append("nginx reload"))
+    monkeypatch.setattr(supervisor, "processes", machine.processes)
+    monkeypatch.setattr(supervisor, "restart", machine.restart)
+    monkeypatch.setattr(supervisor, "update", lambda: machine.done.append("supervisor update"))
+    monkeypatch.setattr(health, "probe", machine.probe)
+    monkeypatch.setattr(health, "connections", machine.connections)
+    return machine
+
+
+def nothing_said(_: str) -> None:
+    pass
+
+
+def test_each_process_is_drained_and_answers_before_the_next_one_goes(machine: Machine) -> None:
+    said: list[str] = []
+    rolling.reload(said.append)
+    assert machine.done == [
+        *("drain [0]", "restart 0", "probe 0"),
+        *("drain [1]", "restart 1", "probe 1"),
+        *("drain [2]", "restart 2", "probe 2"),
+        "drain []",
+    ]
+    assert said == [f"asgi:asgi{number}: {number + 1} of 3" for number in range(3)]
+
+
+def test_a_process_that_does_not_come_back_ends_it_with_the_others_serving(
+    machine: Machine,
+) -> None:
+    machine.dead = {1}
+    with pytest.raises(LaurelError) as caught:
+        rolling.reload(nothing_said)
+    assert "asgi:asgi1 does not answer" in str(caught.value)
+    assert "/var/log/site/asgi1.log" in str(caught.value)
+    assert "restart 2" not in machine.done
+    assert machine.done[-1] == "probe 1"
+    assert [one for one in machine.done if one.startswith("drain")][-1] == "drain [1]"
+
+
+def test_a_lone_process_is_not_drained(
+    machine: Machine, make_settings: Callable[..., Settings]
+) -> None:
+    machine.settings = make_settings(1)
+    rolling.reload(nothing_said)
+    assert machine.done == ["restart 0", "probe 0", "drain []"]
+
+
+def test_open_requests_are_waited_for(machine: Machine) -> None:
+    machine.open = {"/run/daphne/daphne1.sock": [2, 1]}
+    rolling.reload(nothing_said)
+    assert machine.open == {"/run/daphne/daphne1.sock": []}
+    assert "restart 1" in machine.done
+
+
+def test_open_requests_are_not_waited_for_longer_than_the_setting_says(machine: Machine) -> None:
+    machine.open = {"/run/daphne/daphne1.sock": [1] * 1000}
+    rolling.reload(nothing_said)
+    assert machine.open["/run/daphne/daphne1.sock"]
+    assert "restart 1" in machine.done
+
+
+def test_another_number_of_processes_restarts_the_group(machine: Machine) -> None:
+    machine.changed = [rolling.SUPERVISOR_CONF, nginx.SITE]
+    rolling.reload(nothing_said)
+    assert machine.done == ["supervisor update", "nginx reload", "probe 0", "probe 1", "probe 2"]
+
+
+def test_a_changed_site_conf_is_taken_up_first(machine: Machine) -> None:
+    machine.changed = [nginx.SITE]
+    rolling.reload(nothing_said)
+    assert machine.done[0] == "nginx reload"
+
+
+def test_a_second_reload_at_the_same_time_is_refused(machine: Machine) -> None:
+    refused: list[str] = []
+
+    def reload_again(_: str) -> None:
+        with pytest.raises(LaurelError) as caught:
+            rolling.reload(nothing_said)
+        refused.append(str(caught.value))
+
+    rolling.reload(reload_again)
+    assert refused == ["another `laurel reload` is at work: wait for it to end"] * 3
+    rolling.reload(nothing_said)
+    assert machine.done.count("restart 0") == 2

@@ -1,0 +1,127 @@
+"""`laurel watch`: what is killed, and what is let be."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+from laurel import health, supervisor, watch
+from laurel.settings import Settings
+from laurel.supervisor import Process
+
+
+class Machine:
+    """What supervisord says, and which sockets do not answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.processes: list[Process] = []
+        self.hung: set[str] = set()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.strikes: dict[int, int] = {}
+
+    def add(self, pid: int, state: str = "RUNNING", uptime: int = 600, hung: bool = True) -> None:
+        number = len(self.processes)
+        self.processes.append(Process(number, f"asgi:asgi{number}", pid, state, uptime, ""))
+        if hung:
+            self.hung.add(f"/run/daphne/daphne{number}.sock")
+
+    def probe(self, path: str, target: str, _timeout: float) -> str:
+        self.asked.append(path)
+        return f"{target}: timed out" if path in self.hung else ""
+
+    def round(self) -> None:
+        self.strikes = watch.round_of_probes(self.settings, self.strikes, self.said.append)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., Settings]) -> Machine:
+    """A machine whose processes are those of the test."""
+    machine = Machine(make_settings())
+    monkeypatch.setattr(supervisor, "processes", lambda: machine.processes)
+    monkeypatch.setattr(health, "probe", machine.probe)
+    return machine
+
+
+@pytest.fixture
+def daphne() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that can be killed."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        yield process
+        process.kill()
+
+
+def test_a_process_is_killed_at_its_third_failure_in_a_row(
+    machine: Machine, daphne: subprocess.Popen[bytes]
+) -> None:
+    machine.add(daphne.pid)
+    machine.round()
+    machine.round()
+    assert daphne.poll() is None
+    assert machine.said == []
+    machine.round()
+    assert daphne.wait(10) == -9
+    assert machine.said == [
+        f"asgi:asgi0 (pid {daphne.pid}) does not answer, killed: /healthz: timed out"
+    ]
+
+
+def test_an_answer_in_between_starts_the_count_anew(
+    machine: Machine, daphne: subprocess.Popen[bytes]
+) -> None:
+    machine.add(daphne.pid)
+    hung = set(machine.hung)
+    for round_hung in (hung, hung, set(), hung, hung):
+        machine.hung = round_hung
+        machine.round()
+    assert daphne.poll() is None
+
+
+def test_a_new_process_of_the_same_number_starts_at_zero(
+    machine: Machine, daphne: subprocess.Popen[bytes]
+) -> None:
+    machine.add(4_000_001)  # above the largest pid: killing it would raise
+    machine.round()
+    machine.round()
+    machine.processes = []
+    machine.add(daphne.pid)
+    machine.round()
+    assert daphne.poll() is None
+    assert machine.strikes == {daphne.pid: 1}
+
+
+@pytest.mark.parametrize(
+    ("state", "uptime"),
+    [("STARTING", 600), ("STOPPING", 600), ("BACKOFF", 0), ("RUNNING", watch.GRACE - 1)],
+)
+def test_a_process_that_is_on_its_way_is_let_be(
+    machine: Machine, daphne: subprocess.Popen[bytes], state: str, uptime: int
+) -> None:
+    machine.add(daphne.pid, state, uptime)
+    for _ in range(5):
+        machine.round()
+    assert daphne.poll() is None
+    assert machine.asked == []
+
+
+def test_a_process_that_answers_is_let_be(
+    machine: Machine, daphne: subprocess.Popen[bytes]
+) -> None:
+    machine.add(daphne.pid, hung=False)
+    for _ in range(5):
+        machine.round()
+    assert daphne.poll() is None
+    assert len(machine.asked) == 5
+
+
+def test_only_the_one_that_hangs_is_killed(
+    machine: Machine, daphne: subprocess.Popen[bytes]
+) -> None:
+    with subprocess.Popen(["sleep", "60"]) as sibling:
+        machine.add(sibling.pid, hung=False)
+        machine.add(daphne.pid)
+        for _ in range(3):
+            machine.round()
+        assert daphne.wait(10) == -9
+        assert sibling.poll() is None
+        sibling.kill()

@@ -1,0 +1,247 @@
+"""The functions of lib.sh, through bash; and what provision.sh refuses."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import settings
+
+NOBODY = 65534
+
+
+class Payload:
+    """A copy of provision/ with a project beside it, as it is carried to a machine."""
+
+    def __init__(self, top: Path, folder: Path) -> None:
+        self.folder = folder
+        self.provision = folder / "provision"
+        shutil.copytree(top / "provision", self.provision)
+        self.laurel_env = folder / "app" / "laurel.env"
+        self.settings_env = folder / "settings.env"
+        self.laurel_env.parent.mkdir()
+
+    def bash(
+        self, script: str, environment: Mapping[str, str] | None = None, path: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `script` after lib.sh was sourced, with no setting but those of `environment`."""
+        return subprocess.run(
+            ["bash", "-c", f'source "$0"\n{script}', self.provision / "lib.sh"],
+            env={"PATH": f"{path}{os.environ['PATH']}", **(environment or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+
+
+@pytest.fixture
+def payload(top: Path, tmp_path: Path) -> Payload:
+    """provision/ in a folder of its own."""
+    return Payload(top, tmp_path)
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "PROCESES=2",
+        "PROCESSES",
+        "oops",
+        "processes=2",
+        " PROCESSES=2",
+        "=2",
+        "PROCESSE.=2",
+        "PATH=/tmp",
+    ],
+)
+def test_a_line_that_is_no_setting_is_named_with_its_file_and_number(
+    payload: Payload, line: str
+) -> None:
+    payload.laurel_env.write_text(f"# a comment\n\nMAX_BODY=1m\n{line}\n")
+    ran = payload.bash("load_settings")
+    assert ran.returncode == 1
+    assert f"laurel: error: {payload.laurel_env}, line 4: no such setting: '{line}'" in ran.stderr
+    assert "Known: ASGI_APPLICATION SETTINGS_MODULE REQUIREMENTS" in ran.stderr
+
+
+def test_a_value_is_all_that_follows_the_first_equals_sign(payload: Payload) -> None:
+    payload.laurel_env.write_text("HEALTH_PATH=/a b?c=d#e$HOME`id`'\"")  # with no newline
+    ran = payload.bash('load_settings; printf %s "$HEALTH_PATH"')
+    assert ran.stdout == "/a b?c=d#e$HOME`id`'\""
+
+
+@pytest.mark.parametrize(
+    ("environment", "settings_env", "laurel_env", "wins"),
+    [
+        ("1", "2", "3", "1"),
+        ("", "2", "3", "2"),
+        ("", "", "3", "3"),
+        ("", "", "", "auto"),
+    ],
+    ids=["environment", "settings.env", "laurel.env", "default"],
+)
+def test_a_setting_comes_from_the_first_place_that_has_it(
+    payload: Payload, environment: str, settings_env: str, laurel_env: str, wins: str
+) -> None:
+    if settings_env:
+        payload.settings_env.write_text(f"PROCESSES={settings_env}\n")
+    if laurel_env:
+        payload.laurel_env.write_text(f"PROCESSES={laurel_env}\n")
+    given = {"PROCESSES": environment} if environment else {}
+    ran = payload.bash("load_settings; printenv PROCESSES", given)
+    assert ran.stdout.strip() == wins
+
+
+def test_every_setting_reaches_the_steps(payload: Payload) -> None:
+    ran = payload.bash("load_settings; printenv")
+    exported = {line.partition("=")[0] for line in ran.stdout.splitlines()}
+    assert exported >= set(settings.names(payload.provision))
+
+
+# Files
+
+
+class Place:
+    """Runs `place` with this user as the owner."""
+
+    def __init__(self, payload: Payload, folder: Path) -> None:
+        self.payload = payload
+        self.source = folder / "source"
+        self.target = folder / "root" / "etc" / "file"
+        self.source.write_text("first\n")
+
+    def run(self, mode: str = "0644", path: str = "") -> subprocess.CompletedProcess[str]:
+        me = '"$(id -un):$(id -gn)"'
+        return self.payload.bash(
+            f"place '{self.source}' '{self.target}' {mode} {me}\nif changed; then echo changed; fi",
+            path=path,
+        )
+
+
+@pytest.fixture
+def place(payload: Payload, tmp_path: Path) -> Place:
+    """A file to place, and where."""
+    return Place(payload, tmp_path)
+
+
+def test_a_file_is_placed_and_named(place: Place) -> None:
+    ran = place.run(mode="0640")
+    assert ran.stdout == f"laurel:   wrote {place.target}\nchanged\n", ran.stderr
+    assert place.target.read_text() == "first\n"
+    assert place.target.stat().st_mode & 0o7777 == 0o640
+
+
+def test_placing_it_again_changes_nothing(place: Place) -> None:
+    place.run()
+    before = place.target.stat().st_ino
+    ran = place.run()
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert place.target.stat().st_ino == before
+
+
+@pytest.mark.parametrize(("text", "mode"), [("second\n", "0644"), ("first\n", "0600")])
+def test_another_text_or_another_mode_is_a_change(place: Place, text: str, mode: str) -> None:
+    place.run()
+    place.source.write_text(text)
+    ran = place.run(mode)
+    assert ran.stdout.endswith("changed\n")
+    assert place.target.read_text() == text
+    assert place.target.stat().st_mode & 0o7777 == int(mode, 8)
+
+
+def test_a_copy_that_breaks_off_leaves_the_former_file(place: Place, tmp_path: Path) -> None:
+    place.run()
+    place.source.write_text("second\n")
+    broken = tmp_path / "bin" / "install"
+    broken.parent.mkdir()
+    broken.write_text('#!/bin/sh\nfor last; do :; done\nprintf se >"$last"\nexit 1\n')
+    broken.chmod(0o755)
+    ran = place.run(path=f"{broken.parent}:")
+    assert ran.returncode != 0
+    assert "changed" not in ran.stdout
+    assert place.target.read_text() == "first\n"
+
+
+# What provision.sh refuses
+
+
+def test_provisioning_needs_root(payload: Payload) -> None:
+    # Below its own folder nothing is asked: a folder of the tests may be closed to others.
+    ran = subprocess.run(
+        ["bash", "provision.sh"],
+        cwd=payload.provision,
+        user=NOBODY if os.geteuid() == 0 else None,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "laurel: error: provision.sh needs root: run it with sudo" in ran.stderr
+
+
+def as_root_on(payload: Payload, os_release: str) -> subprocess.CompletedProcess[str]:
+    """Run provision.sh as if by root on a system that says `os_release`; no step is left."""
+    (payload.folder / "os-release").write_text(os_release)
+    script = payload.provision / "provision.sh"
+    text = script.read_text()
+    for old, new in (
+        ("((EUID == 0))", "true"),
+        ("/etc/os-release", str(payload.folder / "os-release")),
+    ):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    script.write_text(text)
+    for step in (payload.provision / "steps").iterdir():
+        step.write_text(f"echo this is {step.stem}\n")
+    return subprocess.run(["bash", script], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("os_release", "name"),
+    [
+        ('ID=debian\nVERSION_ID="11"\n', "debian-11"),
+        ("ID=arch\n", "arch-unknown"),
+        ('ID=ubuntu\nVERSION_ID="24.0"\n', "ubuntu-24.0"),
+    ],
+)
+def test_a_system_that_is_not_known_is_refused_by_name(
+    payload: Payload, os_release: str, name: str
+) -> None:
+    ran = as_root_on(payload, os_release)
+    assert ran.returncode == 1
+    assert f"laurel: error: {name} is not a system that Laurel knows: debian-12" in ran.stderr
+    assert "this is" not in ran.stdout
+
+
+def test_a_folder_without_a_project_is_refused(payload: Payload) -> None:
+    ran = as_root_on(payload, "ID=debian\nVERSION_ID=12\n")
+    assert ran.returncode == 1
+    assert f"no project at {payload.folder}/app: it has no manage.py" in ran.stderr
+
+
+def test_every_step_runs_in_order_and_says_how_far_it_is(payload: Payload) -> None:
+    (payload.folder / "app" / "manage.py").touch()
+    ran = as_root_on(payload, "ID=debian\nVERSION_ID=13\n")
+    assert ran.returncode == 0, ran.stderr
+    names = [path.stem for path in sorted((payload.provision / "steps").iterdir())]
+    lines = ran.stdout.splitlines()
+    assert lines[1:-1:2] == [f"this is {name}" for name in names]
+    assert lines[0].startswith(f"laurel: step 1 of {len(names)}: {names[0]} (")
+    assert lines[-1].startswith("laurel: provisioned in ")
+
+
+def test_a_step_that_fails_ends_it_with_its_name(payload: Payload) -> None:
+    (payload.folder / "app" / "manage.py").touch()
+    failing = payload.provision / "steps" / "30-channel-layer.sh"
+    script = payload.provision / "provision.sh"
+    as_root_on(payload, "ID=debian\nVERSION_ID=13\n")
+    failing.write_text("exit 3\n")
+    ran = subprocess.run(["bash", script], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr == "laurel: error: step 30-channel-layer failed\n"
+    assert "40-run-directory" not in ran.stdout
