@@ -119,6 +119,7 @@ def bake(plan: Plan, progress: Progress) -> None:
                 "base": base_key,
                 "seconds": {**progress.durations(), "total": round(progress.elapsed, 1)},
             },
+            plan.log,
         )
     finally:
         shutil.rmtree(work, ignore_errors=True)

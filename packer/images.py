@@ -1,12 +1,15 @@
 """build/image: the images that were baked, what each is made of, and their checksums."""
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import sources
+from run import logged
+
+# zlib, which every QEMU and every cloud reads; on all CPUs, out of order.
+COMPRESS = ("qemu-img", "convert", "-c", "-W", "-m", "8", "-O", "qcow2")
 
 
 class Images:
@@ -34,19 +37,21 @@ class Images:
         """What is known of the image `name`; empty if there is none."""
         return dict(self._descriptions().get(name, {}))
 
-    def publish(self, disk: Path, name: str, describe: Callable[[], dict[str, Any]]) -> Path:
+    def publish(
+        self, disk: Path, name: str, describe: Callable[[], dict[str, Any]], log: Path
+    ) -> Path:
         """Compress `disk` into the image `name`; the former one stays until this one is whole.
 
-        `describe` is asked once the disk is compressed.
+        `describe` is asked once the disk is compressed; `log` takes what qemu-img says.
+        Raises CommandError if it fails.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / name
         fresh = target.with_suffix(".new")
         try:
-            # zlib, which every QEMU and every cloud reads; on all CPUs, out of order.
-            subprocess.run(
-                ["qemu-img", "convert", "-c", "-W", "-m", "8", "-O", "qcow2", disk, fresh],
-                check=True,
+            logged(
+                [*COMPRESS, str(disk), str(fresh)],
+                log,
             )
             description = {**describe(), "sha256": sources.file_digest(fresh)}
             fresh.replace(target)
