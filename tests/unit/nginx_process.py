@@ -65,7 +65,7 @@ class Nginx:
             "server 127.0.0.1:8000 ": f"server 127.0.0.1:{backup_port} ",
             "unix:/run/daphne/": f"unix:{self.folder}/",
             "/var/log/site/": f"{self.folder}/",
-            "root /srv/site/current/public;": f"root {self.folder}/release/public;",
+            "/srv/site/current/": f"{self.folder}/release/",
         }
         for old, new in exchanged.items():
             assert old in site, f"site.conf has no {old!r}"

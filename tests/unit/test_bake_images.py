@@ -31,7 +31,7 @@ def make_disk(path: Path, size: str) -> None:
 
 
 def publish(folder: Images, disk: Path, name: str, **description: str) -> Path:
-    return folder.publish(disk, name, lambda: dict(description))
+    return folder.publish(disk, name, lambda: dict(description), disk.with_name("log"))
 
 
 def state(folder: Images) -> dict[str, bytes]:

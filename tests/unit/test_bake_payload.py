@@ -1,5 +1,6 @@
 """The tar file that is carried to the machine that bakes."""
 
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -27,6 +28,8 @@ class Sources:
         self.uv.write_text("a program")
         for program in (self.provision / "provision.sh", self.uv):
             program.chmod(0o755)
+        if os.geteuid() == 0:  # or every file would be root's already
+            os.chown(self.provision / "provision.sh", 65534, 65534)
         subprocess.run(["git", "init", "-q"], cwd=self.project, check=True)
         (self.project / ".gitignore").write_text("db.sqlite3\n.env\n")
         (self.project / "db.sqlite3").write_text("people's data")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -85,9 +86,27 @@ def test_the_environment_is_added_to(log: Path, monkeypatch: pytest.MonkeyPatch)
     assert log.read_text() == "1 2\n"
 
 
-def test_nothing_is_read_from_the_terminal(log: Path) -> None:
-    logged(["cat"], log)
+def test_nothing_is_read_from_the_terminal(log: Path, top: Path) -> None:
+    program = f"import pathlib, run; run.logged(['cat'], pathlib.Path({str(log)!r}))"
+    subprocess.run(
+        [sys.executable, "-B", "-c", program],
+        cwd=top / "packer",
+        input="typed",
+        text=True,
+        check=True,
+        timeout=20,
+    )
     assert log.read_text() == ""
+
+
+def test_an_interrupted_child_may_clean_up(log: Path, tmp_path: Path) -> None:
+    pids: list[int] = []
+    cleans_up = f"lambda *_: (open({str(tmp_path / 'cleaned')!r}, 'w'), os._exit(0))"
+    program = WITH_A_CHILD.replace("signal.{child}", cleans_up)
+    # The parent lives a little longer, as Packer does.
+    program = program.replace("signal.SIG_DFL", "lambda *_: (time.sleep(0.5), os._exit(0))")
+    interrupt_at_first_line(log, [sys.executable, "-c", program], pids)
+    assert (tmp_path / "cleaned").exists()
 
 
 @pytest.mark.parametrize("child", ["SIG_DFL", "SIG_IGN"], ids=["obeys", "ignores it"])

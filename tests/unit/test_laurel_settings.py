@@ -70,6 +70,7 @@ def test_a_line_that_is_no_setting_is_named_with_its_file_and_number(tmp_path: P
         ('"it\'s"', "it's"),
         ("'a' 'b'x", "'a' 'b'x"),
         ("'", "'"),
+        ("abca", "abca"),
         ("a=b#c$d%e", "a=b#c$d%e"),
         ("", ""),
     ],

@@ -76,23 +76,44 @@ def test_a_download_that_fails_is_explained_and_leaves_nothing(host: Host) -> No
     assert list(host.tools.iterdir()) == []
 
 
-@pytest.mark.parametrize("code", [0, 1], ids=["runs", "does not run"])
-def test_what_was_downloaded_is_kept_if_it_runs(host: Host, code: int) -> None:
-    host.program("apt-cache", "echo '  Candidate: 1.2'")
-    host.program("apt-get", "touch nginx_1.2.deb; echo x >>../downloads")
+def archive(host: Host, version: str, code: int = 0) -> None:
+    """An archive whose nginx ends with `code`; downloads are noted."""
+    host.program("apt-cache", f"echo '  Candidate: {version}'")
+    host.program("apt-get", f"touch nginx_{version}.deb; echo x >>../downloads")
     host.program(
         "dpkg",
         'mkdir -p "$3/usr/sbin"; f=$3/usr/sbin/nginx\n'
         f"""printf '#!/bin/sh\\nexit {code}\\n' >"$f"; chmod 755 "$f" """,
     )
-    first, second = host.run(), host.run()
+
+
+def downloads(host: Host) -> int:
+    return len((host.tools / "downloads").read_text().splitlines())
+
+
+def test_what_was_downloaded_is_kept(host: Host) -> None:
+    archive(host, "1.2")
     binary = host.tools / "nginx" / "usr" / "sbin" / "nginx"
-    downloads = len((host.tools / "downloads").read_text().splitlines())
-    if code == 0:
-        assert (first.stdout, second.stdout) == (f"{binary}\n", f"{binary}\n")
-        assert downloads == 1
-    else:
-        assert first.returncode == second.returncode == 1
-        assert "does not run here" in first.stderr
-        assert downloads == 2
-        assert not binary.exists()
+    assert [host.run().stdout for _ in range(2)] == [f"{binary}\n"] * 2
+    assert downloads(host) == 1
+
+
+@pytest.mark.parametrize(("version", "count"), [("1.2", 1), ("1.3", 2)])
+def test_newer_package_lists_bring_a_download_only_for_another_version(
+    host: Host, version: str, count: int
+) -> None:
+    archive(host, "1.2")
+    host.run()
+    os.utime(host.tools / "nginx" / "version", (1, 1))
+    archive(host, version)
+    assert host.run().returncode == 0
+    assert downloads(host) == count
+    assert (host.tools / "nginx" / "version").read_text() == f"{version}\n"
+
+
+def test_what_does_not_run_is_not_kept(host: Host) -> None:
+    archive(host, "1.2", code=1)
+    ran = host.run()
+    assert ran.returncode == 1
+    assert "does not run here" in ran.stderr
+    assert [path.name for path in host.tools.iterdir()] == ["downloads"]

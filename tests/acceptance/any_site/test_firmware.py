@@ -11,7 +11,6 @@ def test_boots_and_serves_under_uefi(image, ssh_user):
         machine.start()
         machine.wait_for_ssh(BOOT_SECONDS)
         machine.succeed("test -d /sys/firmware/efi")
-        # One CPU, one process: what it can't take meanwhile waits in the shared socket.
         machine.wait_until_succeeds("supervisorctl status", timeout=BOOT_SECONDS)
         assert machine.succeed("supervisorctl status | wc -l").strip() == "1"
         machine.wait_until_succeeds("laurel status", timeout=BOOT_SECONDS)
