@@ -15,7 +15,7 @@ works() {
 		grep -qwE 'vmx|svm' /proc/cpuinfo
 		return
 	fi
-	timeout "$limit" qemu-system-x86_64 -nodefaults -no-user-config -nographic -no-reboot \
+	timeout --foreground "$limit" qemu-system-x86_64 -nodefaults -no-user-config -nographic -no-reboot \
 		-accel kvm -cpu host -m 512 -kernel "$kernel" -append "console=ttyS0 panic=-1" \
 		-serial stdio </dev/null 2>/dev/null | grep -q 'Unable to mount root'
 }

@@ -20,6 +20,7 @@ import sources
 from images import Images
 from progress import Progress, clock
 from run import CommandError, logged, output
+from sources import SourceError
 
 TOP = Path(__file__).resolve().parent.parent
 PACKER = TOP / "packer"
@@ -60,7 +61,7 @@ def main() -> int:
     progress = Progress(total=5)
     try:
         bake(_plan(), progress)
-    except BakeError as error:
+    except (BakeError, SourceError) as error:
         print(f"image: {error}", file=sys.stderr)
         return 1
     except CommandError as error:
@@ -159,7 +160,8 @@ def _base_key(plan: Plan, progress: Progress, images: Images) -> str:
     """What the base disk is made from; it changes when the archive's packages do."""
     if plan.base_image:
         path = Path(plan.base_image)
-        return sources.file_digest(path) if path.is_file() else plan.base_image
+        checksum = os.environ.get("BASE_CHECKSUM", "")
+        return sources.file_digest(path) if path.is_file() else plan.base_image + checksum
     suite = settings.of_system(plan.var_file)["suite"]
     asked = subprocess.run(
         [PACKER / "base" / "archive-index.sh", suite], capture_output=True, text=True, check=False
@@ -223,12 +225,20 @@ def _packer(
     }
     flags = [f"-var={name}={value}" for name, value in variables.items()]
     logged(
-        ["packer", "build", "-color=false", f"-var-file={plan.var_file}", *flags, str(PACKER)],
+        [
+            "packer",
+            "build",
+            "-color=false",
+            "-timestamp-ui",
+            f"-var-file={plan.var_file}",
+            *flags,
+            str(PACKER),
+        ],
         plan.log,
         cwd=TOP,
         env={"PACKER_CACHE_DIR": str(work / "cache"), "CHECKPOINT_DISABLE": "1"},
         on_line=_notes(
-            r".*laurel: (step .*|seal: .*|error: .*)|==> qemu.laurel: (Waiting for SSH.*)",
+            r".*laurel: (step .*|seal: .*|error: .*)|.*==> qemu.laurel: (Waiting for SSH.*)",
             progress,
         ),
     )

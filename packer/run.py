@@ -3,7 +3,9 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -66,9 +68,12 @@ def logged(
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
-    """Interrupt the group, as a terminal would; after 20 s end it."""
-    os.killpg(process.pid, signal.SIGINT)
-    try:
-        process.wait(timeout=20)  # Packer takes some seconds to remove its output
-    except subprocess.TimeoutExpired:
+    """Interrupt the group, as a terminal would; end what is left of it after 20 s."""
+    deadline = time.monotonic() + 20  # Packer takes some seconds to remove its output
+    with suppress(ProcessLookupError):  # nothing is left
+        os.killpg(process.pid, signal.SIGINT)
+        while time.monotonic() < deadline:
+            process.poll()
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)
         os.killpg(process.pid, signal.SIGKILL)

@@ -5,6 +5,11 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+
+class SourceError(Exception):
+    """Why the files of a folder are not known."""
+
+
 LEFT_OUT = ("__pycache__", ".git", ".venv", "node_modules")
 
 
@@ -20,8 +25,12 @@ def files(folder: Path) -> list[Path]:
         text=True,
         check=False,
     )
-    if listed.returncode == 0:
+    # Empty: an outer repository ignores the whole folder, as one of somebody's home may.
+    if listed.returncode == 0 and listed.stdout:
         found = [folder / name for name in listed.stdout.split("\0") if name]
+    elif listed.returncode and "not a git repository" not in listed.stderr:
+        # What git ignores must not be baked because git could not be asked.
+        raise SourceError(f"git can't list {folder}: {listed.stderr.strip()}")
     else:
         found = [
             path

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Sourced by every step: strict mode, log lines, settings, files onto the machine.
 set -euo pipefail
+# Without it, a failure inside $(...) goes unseen.
+shopt -s inherit_errexit
 
 PROVISION=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # The project to bake lies beside provision/, as in the repository.
@@ -23,15 +25,19 @@ setting_names() {
 
 # read_settings FILE: takes KEY=VALUE lines for settings that are not set yet.
 read_settings() {
-	local line key number=0
+	local line key value number=0
 	while IFS= read -r line || [[ -n $line ]]; do
 		number=$((number + 1))
+		line=${line%$'\r'}
 		[[ $line =~ ^[[:space:]]*(#|$) ]] && continue
 		key=${line%%=*}
-		if [[ $line != *=* ]] || ! setting_names | grep -qx -- "$key"; then
+		if [[ $line != *=* ]] || ! setting_names | grep -qxF -- "$key"; then
 			die "$1, line $number: no such setting: '$line'. Known: $(setting_names | xargs)"
 		fi
-		[[ -n ${!key:-} ]] || export "$key=${line#*=}"
+		value=${line#*=}
+		# One pair of quotes around all of it, as the machine's own files may have.
+		if [[ $value =~ ^\"(.*)\"$ || $value =~ ^\'(.*)\'$ ]]; then value=${BASH_REMATCH[1]}; fi
+		[[ -n ${!key:-} ]] || export "$key=$value"
 	done <"$1"
 }
 

@@ -87,7 +87,7 @@ fi
 # GRUB writes to the disk that it will boot from, so it is installed by the
 # machine itself, started once from outside with the installer as its init.
 echo "base: the boot loader ($accelerator)"
-timeout "$boot_limit" qemu-system-x86_64 -nodefaults -no-user-config -nographic -no-reboot \
+timeout --foreground "$boot_limit" qemu-system-x86_64 -nodefaults -no-user-config -nographic -no-reboot \
 	-machine "pc,accel=$accelerator" -cpu max -m 1024 \
 	-kernel "$work/vmlinuz" -initrd "$work/initrd" \
 	-append "root=LABEL=root rw console=ttyS0 panic=-1 quiet init=/install-boot-loader.sh" \

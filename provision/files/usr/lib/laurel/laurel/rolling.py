@@ -25,6 +25,8 @@ def reload(say: Callable[[str], None]) -> None:
     """
     with _alone():
         settings, changed = configure()
+        for problem in settings.problems:
+            say(problem)
         if SUPERVISOR_CONF in changed:
             say(f"{SUPERVISOR_CONF} has changed: the group restarts as a whole")
             supervisor.update()
@@ -36,7 +38,7 @@ def reload(say: Callable[[str], None]) -> None:
         members = supervisor.processes()
         for process in members:
             say(f"{process.name}: {process.number + 1} of {len(members)}")
-            # A lone process is not drained: what comes meanwhile waits in the shared socket.
+            # A lone process has no other to take its requests: visitors are told to come back.
             if len(members) > 1:
                 nginx.drain(settings, {process.number})
                 _wait_for_idle(process.number, float(settings.get("DRAIN_SECONDS")))

@@ -1,5 +1,6 @@
 """The settings of this machine: as baked, as its operator says, as worked out."""
 
+import ipaddress
 import json
 import os
 import re
@@ -72,7 +73,7 @@ def load() -> Settings:
     if not baked:
         raise LaurelError(f"no settings in {BUILD_ENV}: this machine was not provisioned")
     given = parse(SITE_ENV, problems)
-    values = {**baked, **{key: given[key] for key in baked if key in given}}
+    values = _usable({**baked, **{key: given[key] for key in baked if key in given}}, problems)
     hosts = _hosts(values.get("SITE_HOSTS", ""))
     environment = {
         "DJANGO_SETTINGS_MODULE": values.get("SETTINGS_MODULE", ""),
@@ -97,6 +98,38 @@ def load() -> Settings:
 def new_secret_key() -> str:
     """A key for Django: 50 characters, as `startproject` makes, of about 300 bits."""
     return secrets.token_urlsafe(38)[:50]
+
+
+def _usable(values: dict[str, str], problems: list[str]) -> dict[str, str]:
+    """`values` without what nginx would refuse to start with; each is told in `problems`."""
+    usable = dict(values)
+    for name, accept in (("SITE_HOSTS", _host_name), ("TRUSTED_PROXIES", _network)):
+        words = []
+        for word in values.get(name, "").replace(",", " ").split():
+            try:
+                words.append(accept(word))
+            except ValueError as error:
+                problems.append(f"{name}: {word} is left out: {error}")
+        usable[name] = ",".join(dict.fromkeys(words))
+    for name, form, default in (
+        ("MAX_BODY", r"\d+[kKmMgG]?", "10m"),
+        ("DRAIN_SECONDS", r"\d{1,4}", "10"),
+        ("HEALTH_PATH", r"/[!-~]*", "/"),
+    ):
+        if name in values and not re.fullmatch(form, values[name]):
+            problems.append(f"{name}={values[name]} is not of the form {form}; {default} is used")
+            usable[name] = default
+    return usable
+
+
+def _host_name(word: str) -> str:
+    if not re.fullmatch(r"\.?[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]", word):
+        raise ValueError("not the name or address of a host (`*` would let every Origin in)")
+    return word
+
+
+def _network(word: str) -> str:
+    return str(ipaddress.ip_network(word, strict=False))
 
 
 def _processes(wanted: str, problems: list[str]) -> int:

@@ -11,6 +11,7 @@ from laurel.errors import LaurelError
 
 SOCKET = "/run/supervisor.sock"
 GROUP = "asgi"
+ANSWER_SECONDS = 60.0  # stopping a process may take stopwaitsecs, 10, and a kill
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class _Transport(xmlrpc.client.Transport):
     def make_connection(self, _host: Any) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("localhost")
         connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.sock.settimeout(ANSWER_SECONDS)
         connection.sock.connect(SOCKET)
         return connection
 
@@ -37,7 +39,7 @@ def _call(method: str, *arguments: Any) -> Any:
     proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport())
     try:
         return getattr(proxy.supervisor, method)(*arguments)
-    except OSError as error:
+    except (OSError, xmlrpc.client.ProtocolError, http.client.HTTPException) as error:
         raise LaurelError(
             f"supervisord does not answer on {SOCKET} ({error}):"
             " see `systemctl status supervisor` and `journalctl -u supervisor`"
