@@ -68,12 +68,10 @@ def logged(
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
-    """Interrupt the group, as a terminal would; end what is left of it after 20 s."""
-    deadline = time.monotonic() + 20  # Packer takes some seconds to remove its output
+    """Interrupt the group, as a terminal would, and end what does not heed it."""
+    os.killpg(process.pid, signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=20)  # Packer takes some seconds to remove its output
+    time.sleep(1)  # for children that clean up, too
     with suppress(ProcessLookupError):  # nothing is left
-        os.killpg(process.pid, signal.SIGINT)
-        while time.monotonic() < deadline:
-            process.poll()
-            os.killpg(process.pid, 0)
-            time.sleep(0.1)
         os.killpg(process.pid, signal.SIGKILL)

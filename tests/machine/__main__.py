@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from machine.error import MachineError
+from machine.error import MachineError, MachineTimeoutError
 from machine.machine import Machine
 
 HTTP_SECONDS = 120.0  # after SSH: time for migrations on an emulated machine
@@ -59,10 +59,10 @@ def serve(machine: Machine) -> None:
     machine.wait_for_ssh(SSH_SECONDS)
     say(f"[2/3] SSH after {machine.timings['boot 1 ssh']} s")
     try:
-        answer = machine.wait_for_http("/", status=None, timeout=HTTP_SECONDS)
+        answer = machine.wait_for_http("/", status=range(500), timeout=HTTP_SECONDS)
         say(f"[3/3] HTTP {answer.status_code} after {machine.timings['boot 1 http']} s")
-    except TimeoutError:
-        say(f"[3/3] nothing answers HTTP on the machine's port 80 after {HTTP_SECONDS:.0f} s more")
+    except MachineTimeoutError as error:
+        say(f"[3/3] no site after {HTTP_SECONDS:.0f} s more: {str(error).splitlines()[0]}")
     say(f"site:  {machine.url}/")
     say(f"login: {shlex.join(machine.login.command_line())}")
     say("Ctrl-C ends the machine and throws its disk away.")

@@ -3,7 +3,7 @@
 import shlex
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import AbstractContextManager, suppress
 from typing import NamedTuple, TypeVar
 
@@ -233,7 +233,7 @@ class Host(ABC):
     def wait_for_http(
         self,
         path: str = "/",
-        status: int | None = 200,
+        status: int | Container[int] | None = 200,
         timeout: float = WAIT_SECONDS,
         headers: Mapping[str, str] | None = None,
     ) -> requests.Response:
@@ -241,13 +241,15 @@ class Host(ABC):
 
         Args:
             path: begins with a slash; redirects are not followed.
-            status: the status to wait for; None takes any.
+            status: the status to wait for, or several, such as `range(500)`; None takes any.
             timeout: seconds from now.
             headers: headers of the request, such as Host.
 
         Raises:
             MachineTimeoutError: not within `timeout` seconds; names the last answer.
         """
+
+        wanted = [status] if isinstance(status, int) else status
 
         def probe(remaining: float) -> requests.Response:
             try:
@@ -261,12 +263,12 @@ class Host(ABC):
                     )
             except requests.RequestException as error:
                 raise NotYetError(str(error)) from error
-            if status not in (None, answer.status_code):
+            if wanted is not None and answer.status_code not in wanted:
                 raise NotYetError(f"{answer.status_code} {answer.reason}")
             return answer
 
-        wanted = "any answer" if status is None else str(status)
-        answer = self._wait(f"GET {path} gives {wanted}", probe, timeout)
+        said = "any answer" if status is None else status
+        answer = self._wait(f"GET {path} gives {said}", probe, timeout)
         self._saw("http")
         return answer
 
