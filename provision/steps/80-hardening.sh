@@ -20,3 +20,11 @@ if [[ -e /usr/lib/systemd/system-generators/systemd-ssh-generator && ! -L $gener
 	install -d "${generator%/*}"
 	ln -s /dev/null "$generator"
 fi
+
+CHANGED=()
+if systemctl is-active --quiet systemd-resolved.service; then
+	install_file etc/systemd/resolved.conf.d/laurel.conf
+fi
+if changed; then
+	systemctl restart systemd-resolved.service
+fi

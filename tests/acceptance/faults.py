@@ -136,7 +136,7 @@ def caught(machine: Machine, fault: Fault) -> tuple[bool, str]:
     machine.succeed(fault.plant)
     if fault.reboot:
         machine.reboot(600)
-        machine.wait_for_http("/", status=None, timeout=600)
+        machine.wait_for_http("/", status=range(500), timeout=600)
         machine.execute("systemctl is-system-running --wait", timeout=600)
     # What pytest says of an assertion that failed is 1; anything else is a fault of ours.
     ended = subprocess.run(
@@ -171,7 +171,7 @@ def main() -> int:
             print(f"faults: {options.image} boots ({machine.accelerator})", flush=True)
             machine.start()
             machine.wait_for_ssh(600)
-            machine.wait_for_http("/", status=None, timeout=600)
+            machine.wait_for_http("/", status=range(500), timeout=600)
             machine.execute("systemctl is-system-running --wait", timeout=600)
             machine.wait_until_succeeds("laurel status", timeout=300)
             machine.save(SNAPSHOT)

@@ -162,7 +162,7 @@ def spawn(command: list[str], *, monitor: socket.socket, errors: Path) -> subpro
 
     The kernel sends the death signal when the *thread* that forked ends, so a thread that lasts as
     long as the process does the fork. The shell covers a death of ours before the signal was set.
-    QEMU gets a session of its own: a Ctrl-C on the terminal is for us, and we stop it in order.
+    QEMU gets a process group of its own: a Ctrl-C is for us, who then stop it in order.
 
     Args:
         command: what `command_line` returned.

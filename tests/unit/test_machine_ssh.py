@@ -4,6 +4,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -14,7 +15,7 @@ from machine.ssh import Login, make_key
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_CONNECT_FAILED, OPEN_SUCCEEDED
 
 
-class Session(paramiko.ServerInterface):
+class Door(paramiko.ServerInterface):
     """Lets anybody in, and runs what they ask for; forwards to port 7 are answered."""
 
     def __init__(self) -> None:
@@ -75,17 +76,17 @@ class Server:
                 return
             transport = paramiko.Transport(client)
             transport.add_server_key(self._key)
-            session = Session()
-            transport.start_server(server=session)
+            door = Door()
+            transport.start_server(server=door)
             self.transports.append(transport)
-            Thread(target=self._echo, args=(transport, session), daemon=True).start()
+            Thread(target=self._echo, args=(transport, door), daemon=True).start()
 
     @staticmethod
-    def _echo(transport: paramiko.Transport, session: Session) -> None:
+    def _echo(transport: paramiko.Transport, door: Door) -> None:
         """Answer a forwarded connection with what it sends, in capitals, until it sends no more."""
         while transport.is_active():
             channel = transport.accept(1)
-            if channel is not None and channel.get_id() in session.forwarded:
+            if channel is not None and channel.get_id() in door.forwarded:
                 Thread(target=Server._shout, args=(channel,), daemon=True).start()
 
     @staticmethod
@@ -95,6 +96,8 @@ class Server:
         channel.close()
 
     def close(self) -> None:
+        with suppress(OSError):  # closed before
+            self._listener.shutdown(socket.SHUT_RDWR)  # accept() would keep it open
         self._listener.close()
         for transport in self.transports:
             transport.close()
