@@ -13,7 +13,8 @@ getent passwd site >/dev/null ||
 
 install -d -m 0755 /srv/site /srv/site/releases /etc/laurel
 install -d -m 0750 -o site -g site /var/lib/site
-install -d -m 0750 -o root -g adm /var/log/site
+# Others may pass and not list: nginx's workers open their logs here as www-data.
+install -d -m 0751 -o root -g adm /var/log/site
 
 # The settings as baked, for the machine's boots.
 build_env=$(mktemp)

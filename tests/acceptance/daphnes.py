@@ -1,6 +1,8 @@
 """The site's processes, as the machine shows them."""
 
 import re
+import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from machine import Host
@@ -43,6 +45,16 @@ def connections(machine: Host) -> dict[int, int]:
     return held
 
 
-def wait_until_healthy(machine: Host, timeout: float = 240.0) -> None:
-    """Wait until every process answers; `laurel status` then finds nothing wrong."""
-    machine.wait_until_succeeds("laurel status", timeout)
+def wait_until_healthy(machine: Host, gone: Collection[int] = (), timeout: float = 300.0) -> None:
+    """Wait until `laurel status` finds nothing wrong and no process has a pid of `gone`.
+
+    Raises AssertionError after `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        result = machine.execute("laurel status")
+        found = daphnes(machine)
+        if result.status == 0 and all(daphne.pid and daphne.pid not in gone for daphne in found):
+            return
+        assert time.monotonic() < deadline, result
+        time.sleep(1)

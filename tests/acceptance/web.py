@@ -22,7 +22,7 @@ class Browser(requests.Session):
     ) -> requests.Response:
         """Ask for a path of the site."""
         options.setdefault("timeout", ANSWER_SECONDS)
-        options.setdefault("allow_redirects", False)
+        options["allow_redirects"] = False  # requests' own get() would ask for it
         return super().request(method, self.url + path, **options)
 
     def token(self, page: str) -> str:
