@@ -2,6 +2,11 @@
 # Guide: the upstream and the server of nginx, then "sudo service nginx reload".
 source "$(dirname "$0")/../lib.sh"
 
+install_file etc/systemd/system/nginx.service.d/laurel.conf
+if changed; then
+	systemctl daemon-reload
+fi
+
 render etc/nginx/sites-available/site.conf
 install_file etc/logrotate.d/site
 if [[ ! -L /etc/nginx/sites-enabled/site.conf ]]; then
