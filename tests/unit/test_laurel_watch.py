@@ -20,7 +20,13 @@ class Machine:
         self.asked: list[str] = []
         self.strikes: dict[int, int] = {}
 
-    def add(self, pid: int, state: str = "RUNNING", uptime: int = 600, hung: bool = True) -> None:
+    def add(
+        self,
+        pid: int,
+        state: str = "RUNNING",
+        uptime: int = watch.START_LIMIT + 1,
+        hung: bool = True,
+    ) -> None:
         number = len(self.processes)
         self.processes.append(Process(number, f"asgi:asgi{number}", pid, state, uptime, ""))
         if hung:
@@ -92,7 +98,7 @@ def test_a_new_process_of_the_same_number_starts_at_zero(
 
 @pytest.mark.parametrize(
     ("state", "uptime"),
-    [("STARTING", 600), ("STOPPING", 600), ("BACKOFF", 0), ("RUNNING", watch.GRACE - 1)],
+    [("STARTING", 900), ("STOPPING", 900), ("BACKOFF", 0), ("RUNNING", watch.START_LIMIT)],
 )
 def test_a_process_that_is_on_its_way_is_let_be(
     machine: Machine, daphne: subprocess.Popen[bytes], state: str, uptime: int
@@ -101,7 +107,18 @@ def test_a_process_that_is_on_its_way_is_let_be(
     for _ in range(5):
         machine.round()
     assert daphne.poll() is None
-    assert machine.asked == []
+    assert machine.said == []
+
+
+def test_a_young_process_that_has_answered_before_is_killed_like_an_old_one(
+    machine: Machine, daphne: subprocess.Popen[bytes]
+) -> None:
+    machine.add(daphne.pid, uptime=5, hung=False)
+    machine.round()
+    machine.hung = {"/run/daphne/daphne0.sock"}
+    for _ in range(3):
+        machine.round()
+    assert daphne.wait(10) == -9
 
 
 def test_a_process_that_answers_is_let_be(
