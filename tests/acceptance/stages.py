@@ -22,12 +22,14 @@ class Course:
     """Takes one machine through the stages in order.
 
     `boot_ids` holds the kernel's name of each boot, by stage: two stages never share one.
+    `kept` holds what a check saw at an earlier stage and must see again.
     """
 
     machine: Host
     health_path: str = "/"
     stage: str = ""
     boot_ids: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
     _failure: Exception | None = None
 
     def enter(self, stage: str) -> None:

@@ -8,7 +8,7 @@ def test_secret_key_is_made_here_and_kept(machine, host, course):
     assert (settings.user, settings.group, settings.mode) == ("root", "site", 0o640)
     key = machine.succeed("sed -n 's/^SECRET_KEY=//p' /etc/laurel/site.env").strip()
     assert len(key) == 50
-    assert course.__dict__.setdefault("secret_key", key) == key
+    assert course.kept.setdefault("secret key", key) == key
 
 
 @pytest.mark.once
