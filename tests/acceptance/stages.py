@@ -33,16 +33,18 @@ class Course:
     _failure: Exception | None = None
 
     def enter(self, stage: str) -> None:
-        """Bring the machine to `stage`, with nothing between its last request and its end.
+        """Bring the machine to `stage`, through those before it, with nothing between its last
+        request and its end.
 
         A stage that was not reached is not tried again: each of its checks fails at once.
         """
         if self._failure:
             raise self._failure
-        if stage == self.stage:
-            return
+        way = STAGES if stage in STAGES else (stage,)
+        done = way.index(self.stage) + 1 if self.stage else 0
         try:
-            self._move_to(stage)
+            for next_stage in way[done : way.index(stage) + 1]:
+                self._move_to(next_stage)
         except Exception as error:
             self._failure = error
             raise

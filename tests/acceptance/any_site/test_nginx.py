@@ -63,6 +63,7 @@ def test_code_and_data_are_never_served(machine, path):
     machine.fail("grep -aE 'DJANGO_SETTINGS_MODULE|SQLite format|--hash=|SECRET_KEY=' /tmp/answer")
 
 
+@pytest.mark.once
 @pytest.mark.disruptive
 def test_visitors_are_told_to_come_back_while_no_process_runs(machine, browser, health_path):
     machine.succeed("systemctl stop supervisor")

@@ -6,7 +6,7 @@ import time
 import pytest
 from acceptance.daphnes import daphnes, wait_until_healthy
 
-pytestmark = pytest.mark.disruptive
+pytestmark = [pytest.mark.once, pytest.mark.disruptive]
 
 BACK_SECONDS = 240.0  # emulation on two cores: 15 s
 
@@ -69,7 +69,6 @@ def test_stale_socket_and_lock_do_not_keep_a_process_down(machine):
     machine.succeed(f"test -S {second.socket}")
 
 
-@pytest.mark.once
 def test_a_stopped_process_is_replaced(machine, browser, health_path, measure):
     victim = daphnes(machine)[0]
     started = time.monotonic()
@@ -82,7 +81,6 @@ def test_a_stopped_process_is_replaced(machine, browser, health_path, measure):
     assert machine.execute("journalctl -u laurel-watch --no-pager --grep killed").status == 0
 
 
-@pytest.mark.once
 def test_a_taken_port_is_named_with_its_holder(machine):
     machine.succeed("systemctl stop supervisor")
     machine.succeed(
@@ -102,7 +100,6 @@ def test_a_taken_port_is_named_with_its_holder(machine):
     wait_until_healthy(machine)
 
 
-@pytest.mark.once
 def test_descriptor_0_without_supervisor_is_explained(machine):
     result = machine.execute(
         "runuser -u site -- /usr/lib/laurel/exec-site daphne --fd 0 x:y </dev/null"
