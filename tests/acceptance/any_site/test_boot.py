@@ -7,6 +7,7 @@ import pytest
 
 # Errors of a sound machine's journal, each with why it is one.
 HARMLESS = {
+    r"sshd.*: (fatal|error): .*Connection (reset|closed)": "a client hung up: our own, impatient",
     r"kernel: .*(RETBleed|Spectre|MDS|MMIO|TAA|SRBDS)": "a virtual CPU without a fix says so",
     r"kernel: virtio_blk .*\[vd[a-z]\].*read-only": "the seed is a disk that is only read",
     r"supervisord.*(died|exited)": "a check before this one killed a process",
