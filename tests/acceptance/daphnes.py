@@ -45,6 +45,18 @@ def connections(machine: Host) -> dict[int, int]:
     return held
 
 
+def websockets_taken(machine: Host) -> dict[int, int]:
+    """How many websockets each process has taken since its log began, by its number.
+
+    `connections` would not tell: nginx turns an idle connection into a websocket's.
+    """
+    shown = machine.succeed("grep -c '\"WSCONNECT ' /var/log/site/asgi*.log; true")
+    return {
+        int(number): int(count)
+        for number, count in re.findall(r"asgi(\d+)\.log:(\d+)$", shown, re.MULTILINE)
+    }
+
+
 def wait_until_healthy(machine: Host, gone: Collection[int] = (), timeout: float = 300.0) -> None:
     """Wait until `laurel status` finds nothing wrong and no process has a pid of `gone`.
 
