@@ -5,12 +5,11 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+LEFT_OUT = ("__pycache__", ".git", ".venv", "node_modules")
+
 
 class SourceError(Exception):
     """Why the files of a folder are not known."""
-
-
-LEFT_OUT = ("__pycache__", ".git", ".venv", "node_modules")
 
 
 def files(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from acceptance.stages import BOOT_SECONDS, settle
 from machine import Machine, MachineError
 
 TESTS = Path(__file__).resolve().parent
@@ -135,9 +136,8 @@ def caught(machine: Machine, fault: Fault) -> tuple[bool, str]:
     machine.restore(SNAPSHOT)
     machine.succeed(fault.plant)
     if fault.reboot:
-        machine.reboot(600)
-        machine.wait_for_http("/", status=range(500), timeout=600)
-        machine.execute("systemctl is-system-running --wait", timeout=600)
+        machine.reboot(BOOT_SECONDS)
+        settle(machine, "/")
     # What pytest says of an assertion that failed is 1; anything else is a fault of ours.
     ended = subprocess.run(
         [
@@ -170,9 +170,8 @@ def main() -> int:
         with Machine(options.image, name="faults", hostname="proof", ssh_user=user) as machine:
             print(f"faults: {options.image} boots ({machine.accelerator})", flush=True)
             machine.start()
-            machine.wait_for_ssh(600)
-            machine.wait_for_http("/", status=range(500), timeout=600)
-            machine.execute("systemctl is-system-running --wait", timeout=600)
+            machine.wait_for_ssh(BOOT_SECONDS)
+            settle(machine, "/")
             machine.wait_until_succeeds("laurel status", timeout=300)
             machine.save(SNAPSHOT)
             for number, fault in enumerate(faults, start=1):

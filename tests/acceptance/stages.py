@@ -66,7 +66,12 @@ class Course:
         self.health_path = self.machine.succeed(
             "sed -n 's/^HEALTH_PATH=//p' /etc/laurel/build.env"
         ).strip()
-        self.machine.wait_for_http(self.health_path, status=range(500), timeout=BOOT_SECONDS)
-        # Units still start after the site answers; a check must not race them. A failed unit
-        # makes this exit with 1, which is the business of the check for failed units.
-        self.machine.execute("systemctl is-system-running --wait", timeout=BOOT_SECONDS)
+        settle(self.machine, self.health_path)
+
+
+def settle(machine: Host, path: str) -> None:
+    """Wait until a machine that has booted serves `path` and starts nothing any more."""
+    machine.wait_for_http(path, status=range(500), timeout=BOOT_SECONDS)
+    # Units still start after the site answers; a check must not race them. A failed unit
+    # makes this exit with 1, which is the business of the check for failed units.
+    machine.execute("systemctl is-system-running --wait", timeout=BOOT_SECONDS)
