@@ -6,7 +6,7 @@ from typing import Any
 import testinfra.host
 from testinfra.backend.base import BaseBackend
 
-from machine.ssh import Output
+from machine.root import Output
 
 
 class Backend(BaseBackend):  # type: ignore[misc] # testinfra has no types

@@ -12,7 +12,8 @@ import testinfra.host
 
 from machine.assertion import testinfra_host
 from machine.error import MachineError, MachineTimeoutError, UnreachableError
-from machine.ssh import Connection, Login, Output
+from machine.root import Output, Root
+from machine.ssh import Connection, Login
 from machine.tunnel import open_tunnel
 from machine.wait import NotYetError, wait_for
 
@@ -49,6 +50,7 @@ class Host(ABC):
         self._boots = 0
         self._power_on = time.monotonic()
         self._connection: Connection | None = None
+        self._root: Root | None = None
         self._testinfra: testinfra.host.Host | None = None
 
     @property
@@ -86,6 +88,7 @@ class Host(ABC):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        self._root = None
         self._testinfra = None
 
     def _saw(self, what: str) -> None:
@@ -113,11 +116,10 @@ class Host(ABC):
 
     def _ask(self, command: str, timeout: float, stdin: bytes = b"") -> Output:
         """Run a command as root; errors come without evidence, for a wait adds its own."""
-        words = ["sh", "-c", command]
-        if self.login.user != "root":
-            words = ["sudo", "-n", "--", *words]
         self._check()
-        return self._ssh().run(shlex.join(words), timeout=timeout, stdin=stdin)
+        if self._root is None:
+            self._root = Root(self._ssh())
+        return self._root.run(command, timeout=timeout, stdin=stdin)
 
     def _run(self, command: str, timeout: float, stdin: bytes = b"") -> Output:
         try:

@@ -1,11 +1,10 @@
-"""SSH: keys, one lasting connection, and commands over it."""
+"""SSH: keys, and one lasting connection."""
 
 import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
 
 import paramiko
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,27 +15,16 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from machine.error import MachineTimeoutError, UnreachableError
+from machine.error import UnreachableError
 
 # Seconds. sshd of an emulated machine that is busy booting takes a few for each of these; what is
 # tried again after a failure must not wait long on a forwarded port behind which nobody listens.
 CONNECT_SECONDS = 10
 CHANNEL_SECONDS = 20
 KEEPALIVE_SECONDS = 15
-POLL_SECONDS = 0.02
-# A service that a command leaves behind may hold its output open for ever.
-LINGER_SECONDS = 1.0
 
 # Every failed attempt would be a traceback in the log, and waiting for a boot is many of them.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-
-
-class Output(NamedTuple):
-    """How a command ended: its exit status, and the bytes it wrote."""
-
-    status: int
-    stdout: bytes
-    stderr: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,16 +80,16 @@ class _AcceptUnknown(paramiko.MissingHostKeyPolicy):
 class Connection:
     """A connection that is opened when needed, kept, and opened again once it is lost.
 
-    Threads may share it; a command of one that misses its deadline takes the others with it.
+    Threads may share it.
     """
 
     def __init__(self, login: Login) -> None:
-        self._login = login
+        self.login = login
         self._opening = Lock()
         self._client: paramiko.SSHClient | None = None
 
     def close(self) -> None:
-        """Hang up; the next command opens a new connection."""
+        """Hang up; the next channel opens a new connection."""
         client, self._client = self._client, None
         if client is not None:
             client.close()
@@ -125,7 +113,7 @@ class Connection:
         self.close()
         client = paramiko.SSHClient()
         client.set_missing_host_key_policy(_AcceptUnknown())
-        login = self._login
+        login = self.login
         try:
             if login.known_hosts:
                 client.load_system_host_keys()
@@ -150,8 +138,15 @@ class Connection:
         self._client = client
         return transport
 
-    def _channel(self, deadline: float) -> paramiko.Channel:
-        """Open a channel, on a new connection if the kept one turns out to be dead."""
+    def channel(self, deadline: float) -> paramiko.Channel:
+        """Open a channel, on a new connection if the kept one turns out to be dead.
+
+        Args:
+            deadline: when to give up, as time.monotonic() tells the time.
+
+        Raises:
+            UnreachableError: the host does not answer, or refuses the key.
+        """
         kept = self._client is not None
         while True:
             remaining = max(0.1, deadline - time.monotonic())
@@ -162,59 +157,6 @@ class Connection:
                 self.close()
                 if not kept or time.monotonic() >= deadline:
                     raise UnreachableError(
-                        f"{self._login}: {error or type(error).__name__}"
+                        f"{self.login}: {error or type(error).__name__}"
                     ) from error
                 kept = False
-
-    def run(self, command: str, *, timeout: float, stdin: bytes = b"") -> Output:
-        """Run a command in the login shell, as the user who logs in.
-
-        Args:
-            command: text for the shell.
-            timeout: seconds from now to its end.
-            stdin: what it reads.
-
-        Raises:
-            UnreachableError: no connection, or lost before the command had ended.
-            MachineTimeoutError: it still ran at the deadline; the connection is closed.
-        """
-        deadline = time.monotonic() + timeout
-        channel = self._channel(deadline)
-        stdout, stderr = bytearray(), bytearray()
-        try:
-            channel.settimeout(max(0.1, deadline - time.monotonic()))
-            channel.exec_command(command)
-            if stdin:
-                channel.sendall(stdin)
-            channel.shutdown_write()
-            ended: float | None = None
-            while True:
-                busy = False
-                while channel.recv_ready():
-                    stdout += channel.recv(65536)
-                    busy = True
-                while channel.recv_stderr_ready():
-                    stderr += channel.recv_stderr(65536)
-                    busy = True
-                now = time.monotonic()
-                if channel.exit_status_ready():
-                    ended = ended or now
-                    if not busy and (channel.closed or now - ended > LINGER_SECONDS):
-                        break
-                if now >= deadline:
-                    raise TimeoutError
-                if not busy:
-                    time.sleep(POLL_SECONDS)
-        except TimeoutError as error:
-            self.close()
-            raise MachineTimeoutError(
-                f"{self._login}: still runs after {timeout:g} s: {command}"
-            ) from error
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            self.close()
-            raise UnreachableError(f"{self._login}: lost during: {command}: {error}") from error
-        finally:
-            channel.close()
-        if channel.exit_status < 0:  # paramiko's word for a channel that closed without one
-            raise UnreachableError(f"{self._login}: lost during: {command}")
-        return Output(channel.exit_status, bytes(stdout), bytes(stderr))
