@@ -11,13 +11,13 @@ build {
 
   provisioner "file" {
     source      = var.payload
-    destination = "/tmp/laurel.tar"
+    destination = "/tmp/laurel.tar.gz"
   }
 
   provisioner "shell" {
     inline = [
       "mkdir /tmp/laurel",
-      "tar -xf /tmp/laurel.tar -C /tmp/laurel",
+      "tar -xzf /tmp/laurel.tar.gz -C /tmp/laurel",
       "sudo /tmp/laurel/provision/provision.sh",
     ]
   }

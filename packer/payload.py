@@ -22,12 +22,12 @@ def write(
     dirty: bool,
     uv: Path | None = UV,
 ) -> None:
-    """Write the tar file `target`: the layout that provision.sh expects around itself.
+    """Write the compressed tar file `target`: the layout that provision.sh expects around itself.
 
     `settings` are KEY=VALUE lines; proxies and a CA bundle come from the environment
     (http_proxy, SSL_CERT_FILE) and are for the build alone.
     """
-    with tarfile.open(target, "w") as tar:
+    with tarfile.open(target, "w:gz") as tar:
         for folder, name in ((provision, "provision"), (project, "app")):
             for path in sources.files(folder):
                 tar.add(path, f"{name}/{path.relative_to(folder)}", filter=_anonymous)

@@ -58,7 +58,8 @@ CHANGED=()
 # place SOURCE TARGET [MODE] [OWNER:GROUP]: copies a file if it differs, whole or not at all.
 place() {
 	local source=$1 target=$2 mode=${3:-0644} owner=${4:-root:root}
-	if cmp -s "$source" "$target" && [[ $(stat -c '%04a %U:%G' "$target") == "$mode $owner" ]]; then
+	if [[ -e $target ]] && cmp -s "$source" "$target" &&
+		[[ $(stat -c '%04a %U:%G' "$target") == "$mode $owner" ]]; then
 		return
 	fi
 	install -D -m "$mode" -o "${owner%:*}" -g "${owner#*:}" "$source" "$target.laurel-new"
@@ -70,6 +71,19 @@ place() {
 # install_file PATH [MODE] [OWNER:GROUP]: places files/PATH at /PATH.
 install_file() {
 	place "$PROVISION/files/$1" "/$1" "${@:2}"
+}
+
+# install_package PATH: places the Python files of files/PATH at /PATH, all or none.
+install_package() {
+	local source=$PROVISION/files/$1 target=/$1
+	diff -rq --exclude=__pycache__ "$source" "$target" >/dev/null 2>&1 && return
+	rm -rf "$target.laurel-new"
+	install -d "$target.laurel-new"
+	install -m 0644 "$source"/*.py "$target.laurel-new"
+	rm -rf "$target"
+	mv "$target.laurel-new" "$target"
+	CHANGED+=("$target")
+	log "  wrote $target"
 }
 
 # render PATH: places the template files/PATH where each boot renders it again,
@@ -89,7 +103,7 @@ changed() {
 
 # The operator's command, from this folder: the machine gets it in a later step.
 laurel_tool() {
-	python3 -B "$PROVISION/files/usr/bin/laurel" "$@"
+	python3 "$PROVISION/files/usr/bin/laurel" "$@"
 }
 
 # apt_install PACKAGE...: installs what is missing; waits for apt's locks, asks nothing.

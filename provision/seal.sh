@@ -30,7 +30,8 @@ echo uninitialized >/etc/machine-id
 log "seal: traces of the build"
 apt-get -q clean
 rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/lib/dpkg/*-old
-rm -rf /root/.cache /root/.ssh /root/.*_history /tmp/laurel.tar /var/tmp/*
+rm -f /etc/dpkg/dpkg.cfg.d/laurel-build
+rm -rf /root/.cache /root/.ssh /root/.*_history /tmp/laurel.tar.gz /var/tmp/*
 find /var/log -type f -delete
 rm -rf /var/log/journal/*
 rm -rf "$(dirname "$PROVISION")"

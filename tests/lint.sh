@@ -24,10 +24,10 @@ packer fmt -check -diff packer >/dev/null || {
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 ssh-keygen -q -t ed25519 -N '' -f "$work/key"
-touch "$work/payload.tar"
+touch "$work/payload.tar.gz"
 for system in packer/os/*.pkrvars.hcl; do
-	packer validate -var-file="$system" -var base_image="$work/payload.tar" -var accelerator=tcg \
-		-var payload="$work/payload.tar" -var seed_directory="$work" -var build_key="$work/key" \
+	packer validate -var-file="$system" -var base_image="$work/payload.tar.gz" -var accelerator=tcg \
+		-var payload="$work/payload.tar.gz" -var seed_directory="$work" -var build_key="$work/key" \
 		-var output_directory="$work/output" packer >"$work/log" || {
 		cat "$work/log" >&2
 		echo "lint: $system is not valid" >&2

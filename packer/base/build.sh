@@ -45,10 +45,14 @@ packages+=(
 	ca-certificates iproute2 iputils-ping netbase procps less logrotate tzdata
 )
 
+# The package lists stay for the bake, whose `apt-get update` then fetches nothing; seal.sh
+# removes them. No descriptions of packages in other languages: nobody reads them here.
 echo "base: the root file system of $suite"
 # shellcheck disable=SC2016 # $1 is for the shell that runs the hook
 mmdebstrap --mode=root --variant=minbase --format=directory \
 	--include="${packages[*]}" \
+	--skip=cleanup/apt/lists \
+	--aptopt='Acquire::Languages "none"' \
 	--dpkgopt='path-exclude=/usr/share/man/*' \
 	--dpkgopt='path-exclude=/usr/share/doc/*' \
 	--dpkgopt='path-include=/usr/share/doc/*/copyright' \

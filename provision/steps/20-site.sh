@@ -38,6 +38,7 @@ find_uv() {
 	fi
 	if ! cmp -s "$PROVISION/uv.txt" "$cache/uv/uv.txt"; then
 		rm -rf "$cache/uv"
+		apt_install python3-venv
 		python3 -m venv "$cache/uv"
 		"$cache/uv/bin/pip" --quiet --disable-pip-version-check install --require-hashes -r "$PROVISION/uv.txt"
 		cp "$PROVISION/uv.txt" "$cache/uv/uv.txt"

@@ -4,9 +4,7 @@
 source "$(dirname "$0")/../lib.sh"
 
 # The operator's command: supervisor's unit asks it who holds the port.
-while IFS= read -r file; do
-	install_file "$file"
-done < <(cd "$PROVISION/files" && find usr/lib/laurel/laurel -name '*.py' | sort)
+install_package usr/lib/laurel/laurel
 install_file usr/bin/laurel 0755
 CHANGED=()
 

@@ -15,7 +15,7 @@ class Sources:
     def __init__(self, folder: Path) -> None:
         self.provision = folder / "provision"
         self.project = folder / "myproject"
-        self.target = folder / "payload.tar"
+        self.target = folder / "payload.tar.gz"
         self.uv = folder / "uv"
         for path in (
             self.provision / "provision.sh",

@@ -67,7 +67,8 @@ def test_host_keys_are_of_this_boot(machine):
 def test_nothing_of_the_build_is_left(machine):
     for path in (
         "/tmp/laurel",  # noqa: S108 # where the bake put them
-        "/tmp/laurel.tar",  # noqa: S108
+        "/tmp/laurel.tar.gz",  # noqa: S108
+        "/etc/dpkg/dpkg.cfg.d/laurel-build",
         "/var/cache/laurel",
         "/etc/apt/apt.conf.d/01proxy",
     ):

@@ -23,7 +23,7 @@ def test_a_second_run_changes_no_file_and_restarts_no_process(machine, tmp_path)
     baked = machine.succeed("cat /etc/laurel/build.env")
     source = json.loads(machine.succeed("cat /etc/laurel/release.json"))["source"]
     payload.write(
-        tmp_path / "payload.tar",
+        tmp_path / "payload.tar.gz",
         provision=TOP / "provision",
         project=Path(os.environ.get("APP") or TOP / "app"),
         settings="".join(line for line in baked.splitlines(True) if not line.endswith("=\n")),
@@ -31,8 +31,8 @@ def test_a_second_run_changes_no_file_and_restarts_no_process(machine, tmp_path)
         **source,
     )
     machine.succeed(
-        "mkdir /root/again && base64 -d | tar -x -C /root/again",
-        stdin=base64.b64encode((tmp_path / "payload.tar").read_bytes()).decode(),
+        "mkdir /root/again && base64 -d | tar -xz -C /root/again",
+        stdin=base64.b64encode((tmp_path / "payload.tar.gz").read_bytes()).decode(),
     )
 
     def state():
