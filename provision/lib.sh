@@ -73,9 +73,9 @@ install_file() {
 	place "$PROVISION/files/$1" "/$1" "${@:2}"
 }
 
-# install_package PATH: places the Python files of files/PATH at /PATH, all or none.
-install_package() {
-	local source=$PROVISION/files/$1 target=/$1
+# place_package SOURCE TARGET: makes TARGET hold the Python files of SOURCE and no other.
+place_package() {
+	local source=$1 target=$2
 	diff -rq --exclude=__pycache__ "$source" "$target" >/dev/null 2>&1 && return
 	rm -rf "$target.laurel-new"
 	install -d "$target.laurel-new"

@@ -4,7 +4,7 @@
 source "$(dirname "$0")/../lib.sh"
 
 # The operator's command: supervisor's unit asks it who holds the port.
-install_package usr/lib/laurel/laurel
+place_package "$PROVISION/files/usr/lib/laurel/laurel" /usr/lib/laurel/laurel
 install_file usr/bin/laurel 0755
 CHANGED=()
 

@@ -241,3 +241,15 @@ def test_secret_keys_are_long_and_never_the_same() -> None:
     made = {settings.new_secret_key() for _ in range(50)}
     assert len(made) == 50
     assert {len(key) for key in made} == {50}
+
+
+def test_a_wildcard_of_the_operator_is_refused_and_told(machine: Machine) -> None:
+    machine.site_env.write_text("ALLOWED_HOSTS=a.example,*\n")
+    assert "*" not in machine.hosts()
+    assert "127.0.0.1" in machine.hosts()
+    assert [problem for problem in settings.load().problems if "ALLOWED_HOSTS" in problem]
+
+
+def test_hosts_of_the_operator_are_taken_as_they_are(machine: Machine) -> None:
+    machine.site_env.write_text("ALLOWED_HOSTS=a.example\n")
+    assert machine.hosts() == ["a.example"]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from laurel import templates
+from laurel import nginx, templates
 from laurel.errors import LaurelError
 from laurel.settings import Settings
 
@@ -46,6 +46,16 @@ def test_no_lines_leave_no_line(make_settings: MakeSettings) -> None:
 def test_only_drained_processes_are_down(make_settings: MakeSettings) -> None:
     lines = templates.render("@UPSTREAM_SERVERS@", make_settings(3), {1}).splitlines()
     assert [" down;" in line for line in lines] == [False, True, False]
+
+
+def test_drained_processes_are_read_off_the_file(
+    make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site.conf"
+    monkeypatch.setattr(nginx, "SITE", site)
+    assert nginx.drained() == set()
+    site.write_text(templates.render("@UPSTREAM_SERVERS@", make_settings(12), {1, 11}))
+    assert nginx.drained() == {1, 11}
 
 
 @pytest.mark.parametrize("text", ["@NO_SUCH@", "listen @NO_SUCH@;"])

@@ -167,6 +167,26 @@ def test_a_copy_that_breaks_off_leaves_the_former_file(place: Place, tmp_path: P
     assert place.target.read_text() == "first\n"
 
 
+def test_a_package_is_placed_whole_and_only_when_it_differs(
+    payload: Payload, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "lib" / "package"
+    source.mkdir()
+    (source / "old.py").write_text("")
+
+    def place() -> bool:
+        ran = payload.bash(f"place_package {source} {target}; if changed; then echo yes; fi")
+        assert ran.returncode == 0, ran.stderr
+        return "yes" in ran.stdout
+
+    assert place()
+    (target / "__pycache__").mkdir()
+    assert not place()
+    (source / "old.py").rename(source / "new.py")
+    assert place()
+    assert [path.name for path in target.iterdir()] == ["new.py"]
+
+
 # What provision.sh refuses
 
 

@@ -68,4 +68,7 @@ def test_a_process_that_can_not_start_stops_the_reload_and_the_rest_serves(
     assert "asgi:asgi0 does not answer" in result.stderr
     assert [daphne.pid for daphne in daphnes(machine)[1:]] == others
     assert {browser.get(health_path).status_code for _ in range(10)} == {200}
+    assert "asgi:asgi0 gets no requests" in machine.execute("laurel status").stderr
     wait_until_healthy(machine)
+    machine.succeed("laurel reload", timeout=600)
+    machine.succeed("laurel status")

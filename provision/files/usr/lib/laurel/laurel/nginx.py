@@ -1,5 +1,6 @@
 """nginx: which processes get new requests, and reloads that are known to be over."""
 
+import re
 import subprocess
 import time
 from collections.abc import Set
@@ -11,6 +12,7 @@ from laurel.settings import Settings
 
 SITE = Path("/etc/nginx/sites-available/site.conf")
 PID_FILE = Path("/run/nginx.pid")
+_DOWN = re.compile(r"/daphne(\d+)\.sock\b[^;]* down;")
 TAKE_OVER = 30.0  # seconds until new workers serve; they start within one
 
 
@@ -18,6 +20,12 @@ def drain(settings: Settings, drained: Set[int]) -> None:
     """Send new requests to every process but those of `drained`; return when that holds."""
     if templates.render_file(SITE, settings, drained):
         reload()
+
+
+def drained() -> set[int]:
+    """The processes that get no new requests: one is being renewed, or a reload failed on it."""
+    text = SITE.read_text() if SITE.is_file() else ""
+    return {int(number) for number in _DOWN.findall(text)}
 
 
 def reload() -> None:

@@ -77,7 +77,8 @@ def _wait_for_health(number: int, settings: Settings) -> None:
         if time.monotonic() > deadline:
             raise LaurelError(
                 f"asgi:asgi{number} does not answer after {START_LIMIT:.0f} s ({problem}):"
-                f" see /var/log/site/asgi{number}.log; the other processes were left as they were"
+                f" see /var/log/site/asgi{number}.log. The others serve as they did, and it gets"
+                " no requests: mend the cause, then run `laurel reload` again"
             )
         time.sleep(0.25)
 

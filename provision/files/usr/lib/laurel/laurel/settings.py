@@ -87,6 +87,12 @@ def load() -> Settings:
         "PYTHONUNBUFFERED": "1",
         **{key: value for key, value in given.items() if key not in baked},
     }
+    if "*" in environment["ALLOWED_HOSTS"].replace(",", " ").split():
+        problems.append(
+            "ALLOWED_HOSTS: `*` would let every Origin in, the machine's own names are used;"
+            " put those of the site into SITE_HOSTS"
+        )
+        environment["ALLOWED_HOSTS"] = ",".join(hosts)
     return Settings(
         processes=_processes(values.get("PROCESSES", "auto"), problems),
         environment=environment,

@@ -4,7 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 
-from laurel import health, port, release, supervisor, templates
+from laurel import health, nginx, port, release, supervisor, templates
 from laurel.errors import LaurelError
 from laurel.settings import Settings
 
@@ -38,6 +38,11 @@ def report(settings: Settings) -> tuple[list[str], list[str]]:
         )
         if answer:
             problems.append(f"{process.name} does not answer: {answer} {process.problem}".rstrip())
+    problems.extend(
+        f"asgi:asgi{number} gets no requests: `laurel reload` is at work or has failed on it;"
+        " run it again"
+        for number in sorted(nginx.drained())
+    )
     if members and len(members) != settings.processes:
         problems.append(
             f"{len(members)} processes and not {settings.processes}: run `laurel reload`"
