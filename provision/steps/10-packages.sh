@@ -3,7 +3,7 @@
 source "$(dirname "$0")/../lib.sh"
 
 # libnss-myhostname: a host name that does not resolve makes every sudo slow.
-packages=(nginx supervisor redis-server python3 curl iproute2 libnss-myhostname)
+packages=(nginx supervisor redis-server python3 iproute2 libnss-myhostname)
 
 if [[ -d /etc/needrestart ]]; then
 	# Ubuntu's needrestart asks which services to restart; sudo drops its environment variable.

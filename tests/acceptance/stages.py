@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from machine import Host
+from machine import Host, Machine
 
 FIRST_BOOT = "first-boot"
 AFTER_REBOOT = "after-reboot"
@@ -48,6 +48,11 @@ class Course:
         except Exception as error:
             self._failure = error
             raise
+
+    def leave(self) -> None:
+        """End the machine, if it is ours to end; its way is over."""
+        if isinstance(self.machine, Machine) and self.machine.running:
+            self.machine.crash()
 
     def _move_to(self, stage: str) -> None:
         if self.stage:

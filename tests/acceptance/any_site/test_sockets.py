@@ -2,18 +2,17 @@
 
 import re
 
+from acceptance import inside
 from acceptance.daphnes import daphnes
 
 
 def test_shared_socket_answers(machine, health_path):
-    machine.succeed(f"curl -fsS --max-time 30 http://127.0.0.1:8000{health_path}")
+    assert inside.get(machine, health_path, port=8000).status < 400
 
 
 def test_each_process_answers_on_its_own_socket(machine, health_path):
     for daphne in daphnes(machine):
-        machine.succeed(
-            f"curl -fsS --max-time 30 --unix-socket {daphne.socket} http://localhost{health_path}"
-        )
+        assert inside.get(machine, health_path, socket=daphne.socket).status < 400
 
 
 def test_nginx_may_use_each_socket(machine):
