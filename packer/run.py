@@ -1,12 +1,17 @@
 """The one way that the bake runs a command."""
 
 import os
+import queue
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
+
+WATCH_SECONDS = 1.0
 
 
 class CommandError(Exception):
@@ -16,6 +21,14 @@ class CommandError(Exception):
         super().__init__(f"{command[0]} ended with exit code {code}")
         self.tail = tail
         self.log = log
+
+
+class StoppedError(CommandError):
+    """A command that was ended because what it worked on had failed."""
+
+    def __init__(self, command: Sequence[str], reason: str, tail: Sequence[str], log: Path) -> None:
+        super().__init__(command, 0, tail, log)
+        self.args = (f"{command[0]} was stopped: {reason}",)
 
 
 def output(*command: str, cwd: Path | None = None) -> str:
@@ -30,12 +43,15 @@ def logged(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
+    watch: Callable[[], str] = lambda: "",
     tail: int = 20,
 ) -> None:
     """Run `command` with its output appended to `log`, a line at a time also to `on_line`.
 
-    The command and its children are one process group, which is ended with this process:
-    an interrupted bake leaves no machine behind. Raises CommandError with the last `tail` lines.
+    `watch` is asked each second; when it gives a reason, the command is stopped for it. The
+    command and its children are one process group, which is ended with this process: an
+    interrupted bake leaves no machine behind. Raises CommandError with the last `tail` lines,
+    StoppedError if `watch` ended it.
     """
     last: list[str] = []
     with (
@@ -53,7 +69,14 @@ def logged(
         ) as process,
     ):
         try:
-            for line in process.stdout or ():
+            looked = time.monotonic()
+            for line in _lines(process.stdout):
+                if time.monotonic() - looked >= WATCH_SECONDS:
+                    looked = time.monotonic()
+                    if reason := watch():
+                        raise StoppedError(command, reason, last, log)
+                if line is None:
+                    continue
                 file.write(line)
                 file.flush()
                 last = [*last, line.rstrip()][-tail:]
@@ -65,6 +88,27 @@ def logged(
             raise
     if process.returncode:
         raise CommandError(command, process.returncode, last, log)
+
+
+def _lines(stream: IO[str] | None) -> Iterator[str | None]:
+    """The lines of `stream` as they come; None for each second in which none came."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in stream or ():
+            lines.put(line)
+        lines.put("")
+
+    threading.Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=WATCH_SECONDS)
+        except queue.Empty:
+            yield None
+            continue
+        if not line:
+            return
+        yield line
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:

@@ -1,5 +1,6 @@
 """What every check is given: a machine at one of the stages."""
 
+import html
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 import testinfra.host
-from acceptance.stages import AS_FOUND, STAGES, Course
+from acceptance.stages import AS_FOUND, STAGES, Course, remarks
 from acceptance.web import Browser
 from machine import Host, Machine, RemoteHost
 
@@ -180,12 +181,20 @@ def measure(request: pytest.FixtureRequest, record_property: Any) -> Any:
     return record
 
 
+def _figures() -> list[str]:
+    timings = [f"{seconds:7.1f} s  {what}" for what, seconds in _timings.items()]
+    return [*timings, *_measured, *remarks]
+
+
+def pytest_html_results_summary(prefix: list[str]) -> None:
+    prefix.extend(f"<pre>{html.escape(line)}</pre>" for line in _figures())
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if _timings or _measured:
+    lines = _figures()
+    if lines:
         terminalreporter.section("measured")
-    for what, seconds in _timings.items():
-        terminalreporter.write_line(f"{seconds:7.1f} s  {what}")
-    for line in _measured:
+    for line in lines:
         terminalreporter.write_line(line)
 
 

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from acceptance.stages import BOOT_SECONDS, settle
+from acceptance.stages import bring_up, settle
 from machine import Machine, MachineError
 
 TESTS = Path(__file__).resolve().parent
@@ -136,7 +136,7 @@ def caught(machine: Machine, fault: Fault) -> tuple[bool, str]:
     machine.restore(SNAPSHOT)
     machine.succeed(fault.plant)
     if fault.reboot:
-        machine.reboot(BOOT_SECONDS)
+        bring_up(machine, machine.reboot)
         settle(machine, "/")
     # What pytest says of an assertion that failed is 1; anything else is a fault of ours.
     ended = subprocess.run(
@@ -169,8 +169,7 @@ def main() -> int:
     try:
         with Machine(options.image, name="faults", hostname="proof", ssh_user=user) as machine:
             print(f"faults: {options.image} boots ({machine.accelerator})", flush=True)
-            machine.start()
-            machine.wait_for_ssh(BOOT_SECONDS)
+            bring_up(machine, machine.start)
             settle(machine, "/")
             machine.wait_until_succeeds("laurel status", timeout=300)
             machine.save(SNAPSHOT)

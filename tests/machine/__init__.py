@@ -4,13 +4,14 @@
 that already runs somewhere. Both speak the vocabulary of `Host`.
 """
 
-from machine.error import MachineError, MachineTimeoutError, UnreachableError
+from machine.error import KernelPanicError, MachineError, MachineTimeoutError, UnreachableError
 from machine.host import Host, Result
 from machine.machine import Machine
 from machine.remote import RemoteHost
 
 __all__ = [
     "Host",
+    "KernelPanicError",
     "Machine",
     "MachineError",
     "MachineTimeoutError",

@@ -16,7 +16,7 @@ from typing import Any
 from machine import qemu
 from machine.console import Console
 from machine.disk import make_overlay
-from machine.error import MachineError, MachineTimeoutError
+from machine.error import KernelPanicError, MachineError, MachineTimeoutError
 from machine.host import Host
 from machine.monitor import Monitor
 from machine.port import free_ports
@@ -202,7 +202,9 @@ class Machine(Host):
 
     def _check_kernel(self) -> None:
         if self.console.panicked(self._console_start):
-            raise MachineError(f"{self.name}: the guest's kernel has panicked{self._evidence()}")
+            raise KernelPanicError(
+                f"{self.name}: the guest's kernel has panicked{self._evidence()}"
+            )
 
     def _stderr(self) -> str:
         path = self.folder / "qemu.err"

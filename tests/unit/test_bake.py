@@ -19,6 +19,11 @@ done
 echo "==> qemu.laurel: Waiting for SSH to become available..."
 echo "    qemu.laurel: laurel: step 1 of 8: 10-packages (0 s)"
 seq -f "noise %g" 30
+if [[ -e $PANIC ]]; then
+	rm "$PANIC"
+	echo "[ 6.7] Kernel panic - not syncing: Fatal exception in interrupt" >"$output.console"
+	sleep 60
+fi
 if [[ -e $FAIL ]]; then echo "the disk is full"; exit 1; fi
 mkdir "$output"
 qemu-img create -q -f qcow2 "$output/disk.qcow2" 1M
@@ -38,6 +43,7 @@ class Tree:
         self.build = folder / "build"
         self.bin = folder / "bin"
         self.fail = folder / "fail"
+        self.panic = folder / "panic"
         self.calls_file = folder / "calls"
         self.app = folder / "app"
         shutil.copytree(top / "packer" / "os", folder / "packer" / "os")
@@ -89,6 +95,7 @@ def tree(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setenv("PATH", f"{made.bin}:{os.environ['PATH']}")
     monkeypatch.setenv("CALLS", str(made.calls_file))
     monkeypatch.setenv("FAIL", str(made.fail))
+    monkeypatch.setenv("PANIC", str(made.panic))
     yield made
     assert not (made.build / "work" / "debian-13").exists()
 
@@ -249,6 +256,15 @@ def test_a_bake_that_fails_shows_the_last_lines_and_touches_no_image(
         "image: the whole log is build/logs/bake-debian-13.log; no image was touched"
     )
     assert tree.images() == before
+
+
+def test_a_bake_whose_emulated_kernel_panics_is_begun_again(
+    tree: Tree, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree.panic.touch()
+    assert bake.main() == 0
+    assert tree.calls() == ["base", "build", "build"]
+    assert "Kernel panic - not syncing: Fatal exception in interrupt" in capsys.readouterr().out
 
 
 def test_a_conversion_that_fails_is_told_without_a_traceback(

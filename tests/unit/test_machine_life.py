@@ -13,7 +13,8 @@ from pathlib import Path
 from threading import Timer
 
 import pytest
-from machine import Machine, MachineError, MachineTimeoutError
+from acceptance import stages
+from machine import KernelPanicError, Machine, MachineError, MachineTimeoutError
 from machine.command import run
 from machine.disk import GIB
 from machine.port import free_ports
@@ -254,6 +255,26 @@ def test_a_wait_stops_at_once_when_the_kernel_has_panicked(tmp_path: Path) -> No
             machine.shutdown(120)
         assert time.monotonic() - start < 60
         machine.crash()
+
+
+def test_a_boot_that_panics_under_emulation_is_begun_again_once_and_remarked_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "remarks", [])
+    starts: list[int] = []
+    image = make_image(tmp_path, "---[ end Kernel panic - not syncing: int3 ]---")
+    with make(image, tmp_path) as machine:
+
+        def boot() -> None:
+            machine.start()
+            starts.append(1)
+
+        with pytest.raises(KernelPanicError):
+            stages.bring_up(machine, boot)
+        assert machine.running, "the second boot panicked, too"
+        assert len(starts) == 1
+    assert len(stages.remarks) == 1
+    assert "panic" in stages.remarks[0]
 
 
 def test_the_network_cable_can_be_pulled_and_plugged_in(machine: Machine) -> None:

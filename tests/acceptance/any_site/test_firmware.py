@@ -1,7 +1,7 @@
 """The same image under the other firmware."""
 
 import pytest
-from acceptance.stages import BOOT_SECONDS
+from acceptance.stages import BOOT_SECONDS, bring_up
 from machine import Machine
 
 
@@ -9,8 +9,7 @@ from machine import Machine
 def test_boots_and_serves_under_uefi(image, ssh_user, the_course):
     the_course.leave()  # two machines on two processors take four times as long
     with Machine(image, name="uefi", cpus=1, firmware="uefi", ssh_user=ssh_user) as machine:
-        machine.start()
-        machine.wait_for_ssh(BOOT_SECONDS)
+        bring_up(machine, machine.start)
         machine.succeed("test -d /sys/firmware/efi")
         machine.wait_until_succeeds("supervisorctl status", timeout=BOOT_SECONDS)
         assert machine.succeed("supervisorctl status | wc -l").strip() == "1"
