@@ -53,7 +53,7 @@ variable "accelerator" {
 
 variable "cpus" {
   type        = number
-  default     = 2
+  default     = 1
   description = "CPUs of the machine that bakes; the image follows those of the machine that boots."
 }
 

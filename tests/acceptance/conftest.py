@@ -12,7 +12,7 @@ from acceptance.stages import AS_FOUND, STAGES, Course, remarks
 from acceptance.web import Browser
 from machine import Host, Machine, RemoteHost
 
-CPUS = 3  # another count than the two of the machine that bakes
+CPUS = 2  # another count than that of the machine that bakes
 DISK_GIB = 8  # larger than the image, so that growing shows
 
 

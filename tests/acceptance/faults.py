@@ -58,8 +58,8 @@ FAULTS = (
         "any_site/test_run_directory.py::test_systemd_accepts_the_entry",
     ),
     Fault(
-        "numprocs fixed",
-        f"sed -i 's/^numprocs=.*/numprocs=2/' {TEMPLATES}{ASGI_CONF}",
+        "the guide's fixed numprocs",
+        f"sed -i 's/^numprocs=.*/numprocs=4/' {TEMPLATES}{ASGI_CONF}",
         "any_site/test_processes.py::test_one_process_runs_for_each_cpu",
         reboot=True,
     ),

@@ -1,5 +1,6 @@
 """`laurel reload`: the order in which processes are renewed."""
 
+import time
 from collections.abc import Callable, Set
 from pathlib import Path
 
@@ -18,13 +19,17 @@ class Machine:
         self.changed: list[Path] = []
         self.done: list[str] = []
         self.dead: set[int] = set()
+        self.failing: set[int] = set()
         self.open: dict[str, list[int]] = {}
 
     def processes(self) -> list[Process]:
         return [
-            Process(number, f"asgi:asgi{number}", 100 + number, "RUNNING", 600, "")
+            Process(number, f"asgi:asgi{number}", 100 + number, self.state(number), 600, "")
             for number in range(self.settings.processes)
         ]
+
+    def state(self, number: int) -> str:
+        return "BACKOFF" if number in self.failing else "RUNNING"
 
     def drain(self, _settings: Settings, drained: Set[int]) -> None:
         self.done.append(f"drain {sorted(drained)}")
@@ -88,6 +93,18 @@ def test_a_process_that_does_not_come_back_ends_it_with_the_others_serving(
     assert "restart 2" not in machine.done
     assert machine.done[-1] == "probe 1"
     assert [one for one in machine.done if one.startswith("drain")][-1] == "drain [1]"
+
+
+def test_a_process_that_fails_to_start_is_not_waited_for_as_long_as_a_slow_one(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rolling, "START_LIMIT", 60.0)
+    monkeypatch.setattr(rolling, "RETRIES", 0.2)
+    machine.dead, machine.failing = {1}, {1}
+    started = time.monotonic()
+    with pytest.raises(LaurelError, match="asgi:asgi1 does not answer after 0 s"):
+        rolling.reload(nothing_said)
+    assert time.monotonic() - started < 10
 
 
 def test_a_lone_process_is_not_drained(

@@ -14,6 +14,7 @@ from laurel.settings import Settings
 
 LOCK = Path("/run/laurel/reload.lock")
 START_LIMIT = 120.0  # seconds until a process answers; 15 in emulation on two cores
+RETRIES = 15.0  # seconds for supervisor's next attempts once one has failed: some four
 SUPERVISOR_CONF = Path("/etc/supervisor/conf.d/asgi.conf")
 CURRENT = Path("/srv/site/current")
 
@@ -72,15 +73,27 @@ def _wait_for_idle(number: int, limit: float) -> None:
 
 
 def _wait_for_health(number: int, settings: Settings) -> None:
-    deadline = time.monotonic() + START_LIMIT
+    started = time.monotonic()
+    give_up = started + START_LIMIT
     while problem := health.probe(templates.socket_path(number), settings.get("HEALTH_PATH")):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - started
+        if _fails_to_start(number):
+            give_up = min(give_up, time.monotonic() + RETRIES)
+        if time.monotonic() > give_up:
             raise LaurelError(
-                f"asgi:asgi{number} does not answer after {START_LIMIT:.0f} s ({problem}):"
+                f"asgi:asgi{number} does not answer after {waited:.0f} s ({problem}):"
                 f" see /var/log/site/asgi{number}.log. The others serve as they did, and it gets"
                 " no requests: mend the cause, then run `laurel reload` again"
             )
         time.sleep(0.25)
+
+
+def _fails_to_start(number: int) -> bool:
+    """Whether the process ended as it started, and supervisor waits before it tries again."""
+    return any(
+        process.number == number and process.state == "BACKOFF"
+        for process in supervisor.processes()
+    )
 
 
 @contextmanager
