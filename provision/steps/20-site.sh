@@ -68,9 +68,10 @@ if [[ ! -e $release/complete ]]; then
 
 	log "  release $id: virtual environment"
 	uv=$(find_uv)
-	export UV_CACHE_DIR=$cache/packages UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
+	export UV_CACHE_DIR=$cache/packages UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 	"$uv" venv --quiet --python /usr/bin/python3 "$release/venv"
 	"$uv" pip install --quiet --require-hashes --python "$release/venv" -r "$PROJECT/$REQUIREMENTS"
+	log "  release $id: byte code"
 	# All of it now, for no process may write here later; but for the tests of the packages, a third.
 	"$release/venv/bin/python" -m compileall -q -j 0 -x '/site-packages/.*/tests?/' "$release/venv/lib" "$release/app"
 
