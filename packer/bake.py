@@ -19,7 +19,7 @@ import settings
 import sources
 from images import Images
 from progress import Progress, clock
-from run import CommandError, StoppedError, logged, output
+from run import CommandError, logged, output
 from sources import SourceError
 
 TOP = Path(__file__).resolve().parent.parent
@@ -112,9 +112,7 @@ def bake(plan: Plan, progress: Progress) -> None:
         )
         # Of what was packed just now: somebody may have edited while the base disk was built.
         key = _key(plan, given, base_key)
-        release = _bake_once_more(
-            lambda: _packer(plan, base, accelerator, work, progress), accelerator, progress
-        )
+        release = _packer(plan, base, accelerator, work, progress)
 
         progress.step("the image, compressed")
         image = images.publish(
@@ -208,35 +206,14 @@ def _base_disk(plan: Plan, index: str, progress: Progress) -> tuple[str, str]:
     return str(disk), output(str(PACKER / "accelerator.sh"), str(folder / "vmlinuz")).strip()
 
 
-def _bake_once_more(
-    bake_once: Callable[[], dict[str, object]], accelerator: str, progress: Progress
-) -> dict[str, object]:
-    """Bake; begin again, once, if an emulated kernel panicked.
-
-    One boot of some twenty does so under QEMU 7.2, in its first seconds, at an int3 with which the
-    kernel patches its own code: the emulation of several CPUs ran a stale copy of it.
-    """
-    try:
-        return bake_once()
-    except StoppedError as error:
-        if accelerator != "tcg":
-            raise
-        progress.note(f"{error}; such a boot is begun again, once")
-        return bake_once()
-
-
 def _packer(
     plan: Plan, base: str, accelerator: str, work: Path, progress: Progress
 ) -> dict[str, object]:
     """Run Packer in `work`; return what the machine says it was made of."""
-    shutil.rmtree(work / "output", ignore_errors=True)
-    console = work / "output.console"
-    console.unlink(missing_ok=True)
     key = work / "key"
-    key.unlink(missing_ok=True)
     output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "laurel-build", "-f", str(key))
     seed = work / "seed"
-    seed.mkdir(exist_ok=True)
+    seed.mkdir()
     public = key.with_suffix(".pub").read_text().strip()
     (seed / "user-data").write_text(USER_DATA.format(key=public))
     (seed / "meta-data").write_text("instance-id: bake\nlocal-hostname: bake\n")
@@ -268,7 +245,7 @@ def _packer(
             r".*laurel: (step .*|seal: .*|error: .*)|.*==> qemu.laurel: (Waiting for SSH.*)",
             progress,
         ),
-        watch=lambda: _panic(console),
+        watch=lambda: _panic(work / "output.console"),
     )
     release: dict[str, object] = json.loads((work / "output.release.json").read_text())
     return release

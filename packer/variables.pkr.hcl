@@ -51,6 +51,7 @@ variable "accelerator" {
   }
 }
 
+# With several, QEMU 7.2's emulation now and then makes a kernel panic as it boots.
 variable "cpus" {
   type        = number
   default     = 1
