@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from acceptance.stages import bring_up, settle
+from acceptance.stages import bring_up, let_units_start, settle
 from machine import Machine, MachineError
 
 TESTS = Path(__file__).resolve().parent
@@ -137,7 +137,7 @@ def caught(machine: Machine, fault: Fault) -> tuple[bool, str]:
     machine.succeed(fault.plant)
     if fault.reboot:
         bring_up(machine, machine.reboot)
-        settle(machine, "/")
+        let_units_start(machine)  # the fault may keep the site from serving
     # What pytest says of an assertion that failed is 1; anything else is a fault of ours.
     ended = subprocess.run(
         [
