@@ -67,7 +67,7 @@ FAULTS = (
         'Connection "upgrade" always',
         f"sed -i 's/Connection $upstream_connection/Connection \"upgrade\"/' {SITE_CONF};"
         " systemctl reload nginx; sleep 3",
-        "any_site/test_nginx.py::test_connections_to_the_processes_are_kept",
+        "any_site/test_nginx.py::test_only_a_websocket_asks_a_process_for_an_upgrade",
     ),
     Fault(
         "a group restart in place of laurel reload",

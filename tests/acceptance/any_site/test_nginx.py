@@ -77,9 +77,16 @@ def test_visitors_are_told_to_come_back_while_no_process_runs(machine, browser, 
     assert browser.get(health_path).status_code == 200
 
 
+def test_only_a_websocket_asks_a_process_for_an_upgrade(machine):
+    # What the map makes of a request is seen in tests/unit/test_nginx_site.py; here, that it is
+    # what nginx was given.
+    shown = machine.succeed("nginx -T 2>/dev/null")
+    values = re.findall(r"^\s*proxy_set_header\s+Connection\s+(.+);", shown, re.MULTILINE)
+    assert values == ["$upstream_connection"]
+
+
 @pytest.mark.once
 def test_connections_to_the_processes_are_kept(machine, browser, health_path):
-    # The guide's Connection "upgrade" on every request makes nginx open one for each.
     for _ in range(10):
         browser.get(health_path)
     assert sum(connections(machine).values()) > 0
