@@ -15,20 +15,12 @@ WATCH_SECONDS = 1.0
 
 
 class CommandError(Exception):
-    """A command that failed: what it was, its exit code, its last lines, its log."""
+    """A command that failed or was stopped: which and why, its last lines, its log."""
 
-    def __init__(self, command: Sequence[str], code: int, tail: Sequence[str], log: Path) -> None:
-        super().__init__(f"{command[0]} ended with exit code {code}")
+    def __init__(self, why: str, tail: Sequence[str], log: Path) -> None:
+        super().__init__(why)
         self.tail = tail
         self.log = log
-
-
-class StoppedError(CommandError):
-    """A command that was ended because what it worked on had failed."""
-
-    def __init__(self, command: Sequence[str], reason: str, tail: Sequence[str], log: Path) -> None:
-        super().__init__(command, 0, tail, log)
-        self.args = (f"{command[0]} was stopped: {reason}",)
 
 
 def output(*command: str, cwd: Path | None = None) -> str:
@@ -48,10 +40,9 @@ def logged(
 ) -> None:
     """Run `command` with its output appended to `log`, a line at a time also to `on_line`.
 
-    `watch` is asked each second; when it gives a reason, the command is stopped for it. The
+    `watch` is asked at each line and each second; when it gives a reason, the command is stopped for it. The
     command and its children are one process group, which is ended with this process: an
-    interrupted bake leaves no machine behind. Raises CommandError with the last `tail` lines,
-    StoppedError if `watch` ended it.
+    interrupted bake leaves no machine behind. Raises CommandError with the last `tail` lines.
     """
     last: list[str] = []
     with (
@@ -69,12 +60,9 @@ def logged(
         ) as process,
     ):
         try:
-            looked = time.monotonic()
             for line in _lines(process.stdout):
-                if time.monotonic() - looked >= WATCH_SECONDS:
-                    looked = time.monotonic()
-                    if reason := watch():
-                        raise StoppedError(command, reason, last, log)
+                if reason := watch():
+                    raise CommandError(f"{command[0]} was stopped: {reason}", last, log)
                 if line is None:
                     continue
                 file.write(line)
@@ -87,7 +75,7 @@ def logged(
             _end_group(process)
             raise
     if process.returncode:
-        raise CommandError(command, process.returncode, last, log)
+        raise CommandError(f"{command[0]} ended with exit code {process.returncode}", last, log)
 
 
 def _lines(stream: IO[str] | None) -> Iterator[str | None]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from run import CommandError, StoppedError, logged, output
+from run import CommandError, logged, output
 
 # A program with a child, which does with an interrupt what is filled in.
 WITH_A_CHILD = """
@@ -82,13 +82,13 @@ def test_a_failure_carries_the_exit_code_the_last_lines_and_the_log(log: Path) -
 
 def test_a_command_is_stopped_when_what_it_works_on_has_failed(log: Path) -> None:
     started = time.monotonic()
-    with pytest.raises(StoppedError, match="sleep was stopped: it panicked"):
+    with pytest.raises(CommandError, match="sleep was stopped: it panicked"):
         logged(["sleep", "60"], log, watch=lambda: "it panicked")
     assert time.monotonic() - started < 10
 
 
 def test_a_command_that_prints_without_end_is_still_watched(log: Path) -> None:
-    with pytest.raises(StoppedError):
+    with pytest.raises(CommandError):
         logged(["sh", "-c", "while echo x; do sleep 0.1; done"], log, watch=lambda: "it panicked")
 
 

@@ -74,26 +74,18 @@ def _wait_for_idle(number: int, limit: float) -> None:
 
 def _wait_for_health(number: int, settings: Settings) -> None:
     started = time.monotonic()
-    give_up = started + START_LIMIT
+    limit = START_LIMIT
     while problem := health.probe(templates.socket_path(number), settings.get("HEALTH_PATH")):
         waited = time.monotonic() - started
-        if _fails_to_start(number):
-            give_up = min(give_up, time.monotonic() + RETRIES)
-        if time.monotonic() > give_up:
+        if waited > limit:
             raise LaurelError(
                 f"asgi:asgi{number} does not answer after {waited:.0f} s ({problem}):"
                 f" see /var/log/site/asgi{number}.log. The others serve as they did, and it gets"
                 " no requests: mend the cause, then run `laurel reload` again"
             )
+        if limit == START_LIMIT and supervisor.fails_to_start(number):
+            limit = min(START_LIMIT, waited + RETRIES)
         time.sleep(0.25)
-
-
-def _fails_to_start(number: int) -> bool:
-    """Whether the process ended as it started, and supervisor waits before it tries again."""
-    return any(
-        process.number == number and process.state == "BACKOFF"
-        for process in supervisor.processes()
-    )
 
 
 @contextmanager

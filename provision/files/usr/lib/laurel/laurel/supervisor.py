@@ -65,6 +65,11 @@ def processes() -> list[Process]:
     return sorted(found, key=lambda process: process.number)
 
 
+def fails_to_start(number: int) -> bool:
+    """Whether that process ended as it started, and supervisord waits before it tries again."""
+    return any(process.state == "BACKOFF" for process in processes() if process.number == number)
+
+
 def restart(process: Process) -> None:
     """Stop `process` and start it again; it may not answer yet when this returns."""
     if process.pid:
