@@ -34,6 +34,10 @@ users:
     lock_passwd: true
     sudo: ALL=(ALL) NOPASSWD:ALL
     ssh_authorized_keys: ["{key}"]
+# Of what cloud-init does to an instance, the bake needs this much.
+cloud_init_modules: [write_files, users_groups, ssh]
+cloud_config_modules: []
+cloud_final_modules: []
 # The disk of a bake that is cut short is thrown away: dpkg need not wait for it at each file.
 write_files:
   - path: /etc/dpkg/dpkg.cfg.d/laurel-build
@@ -112,7 +116,16 @@ def bake(plan: Plan, progress: Progress) -> None:
         )
         # Of what was packed just now: somebody may have edited while the base disk was built.
         key = _key(plan, given, base_key)
-        release = _packer(plan, base, accelerator, work, progress)
+        _seed(work)
+        try:
+            release = _packer(plan, base, accelerator, work, progress)
+        except CommandError:
+            # QEMU 7.2's emulation of several CPUs makes one boot of some twenty panic.
+            if accelerator != "tcg" or not _panic(work):
+                raise
+            progress.note("the emulated kernel panicked: once more")
+            _console(work).unlink()
+            release = _packer(plan, base, accelerator, work, progress)
 
         progress.step("the image, compressed")
         image = images.publish(
@@ -206,10 +219,8 @@ def _base_disk(plan: Plan, index: str, progress: Progress) -> tuple[str, str]:
     return str(disk), output(str(PACKER / "accelerator.sh"), str(folder / "vmlinuz")).strip()
 
 
-def _packer(
-    plan: Plan, base: str, accelerator: str, work: Path, progress: Progress
-) -> dict[str, object]:
-    """Run Packer in `work`; return what the machine says it was made of."""
+def _seed(work: Path) -> None:
+    """Write the key of this bake, and the seed from which cloud-init makes the build user."""
     key = work / "key"
     output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "laurel-build", "-f", str(key))
     seed = work / "seed"
@@ -218,13 +229,19 @@ def _packer(
     (seed / "user-data").write_text(USER_DATA.format(key=public))
     (seed / "meta-data").write_text("instance-id: bake\nlocal-hostname: bake\n")
     (seed / "vendor-data").write_text("")
+
+
+def _packer(
+    plan: Plan, base: str, accelerator: str, work: Path, progress: Progress
+) -> dict[str, object]:
+    """Run Packer in `work`; return what the machine says it was made of."""
     variables = {
         "base_image": base,
         "base_checksum": os.environ.get("BASE_CHECKSUM") or "none",
         "accelerator": accelerator,
         "payload": str(work / "payload.tar.gz"),
-        "seed_directory": str(seed),
-        "build_key": str(key),
+        "seed_directory": str(work / "seed"),
+        "build_key": str(work / "key"),
         "output_directory": str(work / "output"),
     }
     flags = [f"-var={name}={value}" for name, value in variables.items()]
@@ -245,17 +262,22 @@ def _packer(
             r".*laurel: (step .*|seal: .*|error: .*)|.*==> qemu.laurel: (Waiting for SSH.*)",
             progress,
         ),
-        watch=lambda: _panic(work / "output.console"),
+        watch=lambda: _panic(work),
     )
     release: dict[str, object] = json.loads((work / "output.release.json").read_text())
     return release
 
 
-def _panic(console: Path) -> str:
+def _console(work: Path) -> Path:
+    """Where the template lets the machine's serial console write."""
+    return work / "output.console"
+
+
+def _panic(work: Path) -> str:
     """What the kernel said last if it has panicked; empty while it lives."""
-    if not console.is_file():
+    if not _console(work).is_file():
         return ""
-    found = re.search(rb"Kernel panic - not syncing: [^\r\n]*", console.read_bytes())
+    found = re.search(rb"Kernel panic - not syncing: [^\r\n]*", _console(work).read_bytes())
     return found[0].decode(errors="replace") if found else ""
 
 

@@ -40,7 +40,7 @@ source "qemu" "laurel" {
   communicator         = "ssh"
   ssh_username         = "laurel-build"
   ssh_private_key_file = var.build_key
-  ssh_timeout          = "10m" # emulation: 75 s on two idle cores
+  ssh_timeout          = "10m" # emulation: two minutes on two cores
   host_port_min        = 20000
   host_port_max        = 29999
 

@@ -51,10 +51,9 @@ variable "accelerator" {
   }
 }
 
-# With several, QEMU 7.2's emulation now and then makes a kernel panic as it boots.
 variable "cpus" {
   type        = number
-  default     = 1
+  default     = 2
   description = "CPUs of the machine that bakes; the image follows those of the machine that boots."
 }
 

@@ -122,5 +122,6 @@ apt_install() {
 		apt-get "${options[@]}" update
 		install -D /dev/null /var/lib/apt/periodic/laurel-update
 	fi
-	apt-get "${options[@]}" --no-install-recommends install "${missing[@]}"
+	# No service starts before its step has configured it: nginx never serves its own page.
+	SYSTEMD_OFFLINE=1 apt-get "${options[@]}" --no-install-recommends install "${missing[@]}"
 }

@@ -9,7 +9,6 @@ done
 install_file etc/systemd/system/ssh.service.d/laurel.conf
 install_file etc/systemd/system/logrotate.timer.d/laurel.conf
 if changed; then
-	systemctl daemon-reload
 	systemctl enable --quiet "${units[@]}"
 	# The first two have done their work in this run already; they are for boots.
 	systemctl restart laurel-watch.service logrotate.timer
