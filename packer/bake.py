@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,6 +67,10 @@ class Plan:
 
 def main() -> int:
     """Bake; return the exit code."""
+    # However it is told to end, it ends the machine that it started.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     progress = Progress(total=5)
     try:
         bake(_plan(), progress)

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -291,13 +293,20 @@ def test_a_conversion_that_fails_is_told_without_a_traceback(
     assert tree.images() == {}
 
 
-def test_an_interrupt_is_told_and_touches_no_image(
-    tree: Tree, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_bake_that_is_told_to_end_ends_packer_and_touches_no_image(
+    tree: Tree, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+    tree.program("bin/packer", "#!/bin/sh\necho $$ >packer.pid\nexec sleep 60\n")
+    pid = tree.folder / "packer.pid"
 
-    monkeypatch.setattr(bake, "_packer", interrupted)
+    def end_it() -> None:
+        deadline = time.monotonic() + 30
+        while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=end_it).start()
     assert bake.main() == 130
-    assert capsys.readouterr().err == ("\nimage: interrupted in: the bake; no image was touched\n")
+    assert capsys.readouterr().err == "\nimage: interrupted in: the bake; no image was touched\n"
     assert tree.images() == {}
+    assert not Path("/proc", pid.read_text().strip()).exists()
