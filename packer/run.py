@@ -40,9 +40,9 @@ def logged(
 ) -> None:
     """Run `command` with its output appended to `log`, a line at a time also to `on_line`.
 
-    `watch` is asked at each line and each second; when it gives a reason, the command is stopped for it. The
-    command and its children are one process group, which is ended with this process: an
-    interrupted bake leaves no machine behind. Raises CommandError with the last `tail` lines.
+    `watch` is asked at each line and each second; when it gives a reason, the command is stopped
+    for it. The command and its children are one process group, which is ended with this process:
+    an interrupted bake leaves no machine behind. Raises CommandError with the last `tail` lines.
     """
     last: list[str] = []
     with (

@@ -45,13 +45,14 @@ packages+=(
 	ca-certificates iproute2 iputils-ping netbase procps less logrotate tzdata
 )
 
-# The package lists stay for the bake, whose `apt-get update` then fetches nothing; seal.sh
-# removes them. No descriptions of packages in other languages: nobody reads them here.
+# The package lists stay for the bake, which then needs no `apt-get update` and no new cache of
+# them: both take long in emulation. seal.sh removes them. No descriptions of packages in other
+# languages: nobody reads them here.
 echo "base: the root file system of $suite"
 # shellcheck disable=SC2016 # $1 is for the shell that runs the hook
 mmdebstrap --mode=root --variant=minbase --format=directory \
 	--include="${packages[*]}" \
-	--skip=cleanup/apt/lists \
+	--skip=cleanup/apt/lists,cleanup/apt/cache \
 	--aptopt='Acquire::Languages "none"' \
 	--dpkgopt='path-exclude=/usr/share/man/*' \
 	--dpkgopt='path-exclude=/usr/share/doc/*' \
@@ -61,6 +62,8 @@ mmdebstrap --mode=root --variant=minbase --format=directory \
 	--customize-hook='chroot "$1" systemctl enable systemd-networkd.service' \
 	--customize-hook='rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1"/etc/ssh/ssh_host_*' \
 	--customize-hook='mkdir -p "$1/var/log/journal" "$1/boot/efi"' \
+	--customize-hook='install -D /dev/null "$1/var/lib/apt/periodic/laurel-update"' \
+	--customize-hook='chroot "$1" sh -c "apt-get clean && apt-cache gencaches"' \
 	"$suite" "$root"
 if [[ -e $root/usr/lib/systemd/systemd-resolved ]]; then
 	ln -s ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
@@ -94,7 +97,7 @@ echo "base: the boot loader ($accelerator)"
 timeout --foreground "$boot_limit" qemu-system-x86_64 -nodefaults -no-user-config -nographic -no-reboot \
 	-machine "pc,accel=$accelerator" -cpu max -m 1024 \
 	-kernel "$work/vmlinuz" -initrd "$work/initrd" \
-	-append "root=LABEL=root rw console=ttyS0 panic=-1 quiet init=/install-boot-loader.sh" \
+	-append "root=LABEL=root rw console=ttyS0 panic=-1 quiet mitigations=off init=/install-boot-loader.sh" \
 	-drive "file=$disk,if=virtio,format=raw,cache=unsafe" \
 	-serial stdio </dev/null | tee "$work/console"
 grep -q '^boot loader installed' "$work/console" || {

@@ -12,7 +12,7 @@ from acceptance.stages import AS_FOUND, STAGES, Course, remarks
 from acceptance.web import Browser
 from machine import Host, Machine, RemoteHost
 
-CPUS = 2  # another count than that of the machine that bakes
+CPUS = 2  # `laurel reload` needs two processes; test_firmware.py boots with another count
 DISK_GIB = 8  # larger than the image, so that growing shows
 
 

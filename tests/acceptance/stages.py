@@ -16,6 +16,9 @@ BOOT_SECONDS = 600.0  # emulation on two cores: 75 s
 # What the report must say besides its checks.
 remarks: list[str] = []
 
+# Run on the machine as soon as it serves, with the stage that begins.
+after_boot: list[Callable[[Host, str], None]] = []
+
 # Run on the machine right before it goes down, with the stage that follows.
 before_restart: list[Callable[[Host, str], None]] = []
 
@@ -76,6 +79,8 @@ class Course:
         ).strip()
         if stage != AS_FOUND:
             settle(self.machine, self.health_path)
+        for act in after_boot:
+            act(self.machine, stage)
 
 
 def bring_up(machine: Host, boot: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""The same image under the other firmware."""
+"""The same image on another machine: the other firmware, and another count of CPUs."""
 
 import pytest
 from acceptance.stages import BOOT_SECONDS, bring_up
@@ -6,7 +6,7 @@ from machine import Machine
 
 
 @pytest.mark.own_machine
-def test_boots_and_serves_under_uefi(image, ssh_user, the_course):
+def test_boots_and_serves_under_uefi_with_one_cpu(image, ssh_user, the_course):
     the_course.leave()  # two machines on two processors take four times as long
     with Machine(image, name="uefi", cpus=1, firmware="uefi", ssh_user=ssh_user) as machine:
         bring_up(machine, machine.start)

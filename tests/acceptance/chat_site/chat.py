@@ -1,10 +1,11 @@
 """A guest of the chat, on its websocket."""
 
 import json
+import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import websocket
 from acceptance.web import ANSWER_SECONDS, open_websocket
@@ -45,6 +46,50 @@ def guest(url: str, path: str = PUBLIC, cookie: str | None = None) -> Iterator[G
         yield Guest(socket)
     finally:
         socket.close()
+
+
+class QuietGuest:
+    """Joins the chat in the background and reads what comes, as a browser does.
+
+    That answers Daphne's pings, too. `heard` is when the last message came (time.monotonic()).
+    """
+
+    def __init__(self, url: str) -> None:
+        self.heard = time.monotonic()
+        self._url = url
+        self._guest: Guest | None = None
+        self._failure: Exception | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._stay, daemon=True)
+        self._thread.start()
+
+    def _stay(self) -> None:
+        try:
+            self._guest = Guest(open_websocket(self._url, PUBLIC))
+            # A ping starts a timeout anew: it must be shorter than what lies between two of them.
+            self._guest.socket.settimeout(5)
+            while not self._over.is_set():
+                with suppress(websocket.WebSocketTimeoutException):
+                    self._guest.socket.recv()
+                    self.heard = time.monotonic()
+        except (websocket.WebSocketException, OSError) as error:
+            self._failure = error
+
+    @contextmanager
+    def speaking(self) -> Iterator[Guest]:
+        """Read no more in the background: the guest who speaks now, and leaves at the end.
+
+        Raises what had ended the websocket before.
+        """
+        self._over.set()
+        self._thread.join()
+        if self._failure:
+            raise self._failure
+        assert self._guest
+        try:
+            yield self._guest
+        finally:
+            self._guest.socket.close()
 
 
 def new_text(about: str) -> str:

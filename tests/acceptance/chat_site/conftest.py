@@ -1,12 +1,28 @@
-"""What the chat's checks share: staff who can log in, and a last word before each restart."""
+"""What the chat's checks share: staff, a quiet guest, and a last word before each restart."""
 
 import pytest
-from acceptance.chat_site.chat import guest, new_text
-from acceptance.stages import before_restart
+from acceptance.chat_site.chat import QuietGuest, guest, new_text
+from acceptance.stages import AS_FOUND, FIRST_BOOT, after_boot, before_restart
 from acceptance.web import Browser
 
 PASSWORD = "a throw-away machine's"
+_quiet_guests: dict[str, QuietGuest] = {}
 _last_words: dict[str, str] = {}
+
+
+def _let_a_quiet_guest_in(machine, stage):
+    """Somebody who says nothing while the checks that leave the chat alone go by."""
+    if stage in (FIRST_BOOT, AS_FOUND):
+        _quiet_guests[stage] = QuietGuest(machine.url)
+
+
+after_boot.append(_let_a_quiet_guest_in)
+
+
+@pytest.fixture
+def quiet_guest(stage):
+    """A guest who came as soon as the machine served."""
+    return _quiet_guests[stage]
 
 
 def _say_a_last_word(machine, stage):
@@ -28,12 +44,15 @@ def last_word(stage):
 
 
 @pytest.fixture
-def staff(machine):
+def staff(course, machine):
     """A browser of somebody who is logged in as staff."""
-    machine.execute(
-        f'DJANGO_SUPERUSER_PASSWORD="{PASSWORD}" laurel manage createsuperuser --noinput'
-        " --username proof --email proof@example.com"
-    )
+    if "staff" not in course.kept:
+        # A machine that was found as it is may have him from the last time.
+        machine.execute(
+            f'DJANGO_SUPERUSER_PASSWORD="{PASSWORD}" laurel manage createsuperuser --noinput'
+            " --username proof --email proof@example.com"
+        )
+        course.kept["staff"] = "proof"
     browser = Browser(machine.url)
     answer = browser.submit(
         "/admin/login/", "/admin/login/", {"username": "proof", "password": PASSWORD, "next": "/"}

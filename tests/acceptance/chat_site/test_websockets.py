@@ -1,7 +1,7 @@
 """Websockets through nginx: echo, every process hears every other, and who is let in."""
 
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import pytest
 import websocket
@@ -10,7 +10,6 @@ from acceptance.daphnes import daphnes, websockets_taken
 from acceptance.web import open_websocket
 
 NOT_STAFF = 4403  # chat.consumers
-IDLE_SECONDS = 75  # nginx closes what is quiet for 60
 
 
 def test_a_message_is_echoed(machine):
@@ -46,21 +45,6 @@ def test_websockets_are_spread_evenly(machine, record_property):
     record_property("websockets of each process", list(held.values()))
     # The shared socket alone gave 17, 19, 20 and 44 of 100.
     assert max(held.values()) - min(held.values()) <= 4, held
-
-
-@pytest.mark.once
-def test_an_idle_websocket_lives(machine):
-    text = new_text("after a long silence")
-    with guest(machine.url) as quiet:
-        until = time.monotonic() + IDLE_SECONDS
-        # As a browser does, it answers Daphne's pings while it waits; each ping would start a
-        # longer timeout anew.
-        quiet.socket.settimeout(5)
-        while time.monotonic() < until:
-            with suppress(websocket.WebSocketTimeoutException):
-                quiet.socket.recv()
-        quiet.say(text)
-        quiet.hear(text)
 
 
 def test_a_foreign_page_is_refused(machine):
