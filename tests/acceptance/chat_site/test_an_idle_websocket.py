@@ -1,0 +1,19 @@
+"""A websocket on which nothing is said: the first of the chat's checks, before the others speak."""
+
+import time
+
+import pytest
+from acceptance.chat_site.chat import new_text
+
+IDLE_SECONDS = 75  # nginx closes what is quiet for 60
+
+
+@pytest.mark.once
+def test_an_idle_websocket_lives(quiet_guest, record_property):
+    time.sleep(max(0.0, quiet_guest.heard + IDLE_SECONDS - time.monotonic()))
+    record_property("seconds of silence", round(time.monotonic() - quiet_guest.heard))
+    assert time.monotonic() - quiet_guest.heard >= IDLE_SECONDS
+    text = new_text("after a long silence")
+    with quiet_guest.speaking() as guest:
+        guest.say(text)
+        guest.hear(text)
