@@ -17,7 +17,7 @@ if asked["socket"]:
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.settimeout(asked["timeout"])
     connection.sock.connect(asked["socket"])
-connection.request("GET", asked["path"], headers=asked["headers"])
+connection.request(asked["method"], asked["path"], asked["body"], asked["headers"])
 answer = connection.getresponse()
 text = answer.read().decode(errors="replace")
 print(json.dumps([answer.status, dict(answer.getheaders()), text]))
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     text: str
 
 
-def get(
+def ask(
     machine: Host,
     path: str,
     *,
@@ -40,12 +40,16 @@ def get(
     port: int = 80,
     socket: str = "",
     headers: Mapping[str, str] | None = None,
+    method: str = "GET",
+    body: str | None = None,
 ) -> Answer:
     """Ask from inside the machine, over TCP or, if one is named, over a unix socket.
 
     Raises MachineError if there is no answer within a minute.
     """
     asked = {
+        "method": method,
+        "body": body,
         "address": address,
         "port": port,
         "socket": socket,

@@ -28,7 +28,7 @@ def test_any_of_the_machines_addresses_is_a_host_of_the_site(machine, health_pat
         0
     ]
     for name in (address, "127.0.0.1", "localhost"):
-        assert inside.get(machine, health_path, address=name).status < 400
+        assert inside.ask(machine, health_path, address=name).status < 400
 
 
 def test_allowed_hosts_hold_no_wildcard(machine):
@@ -57,7 +57,7 @@ def test_allowed_hosts_hold_no_wildcard(machine):
     ],
 )
 def test_code_and_data_are_never_served(machine, path):
-    answer = inside.get(machine, path)
+    answer = inside.ask(machine, path)
     assert answer.status in (400, 404)
     for secret in ("DJANGO_SETTINGS_MODULE", "SQLite format", "--hash=", "SECRET_KEY="):
         assert secret not in answer.text

@@ -7,12 +7,12 @@ from acceptance.daphnes import daphnes
 
 
 def test_shared_socket_answers(machine, health_path):
-    assert inside.get(machine, health_path, port=8000).status < 400
+    assert inside.ask(machine, health_path, port=8000).status < 400
 
 
 def test_each_process_answers_on_its_own_socket(machine, health_path):
     for daphne in daphnes(machine):
-        assert inside.get(machine, health_path, socket=daphne.socket).status < 400
+        assert inside.ask(machine, health_path, socket=daphne.socket).status < 400
 
 
 def test_nginx_may_use_each_socket(machine):

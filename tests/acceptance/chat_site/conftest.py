@@ -44,18 +44,17 @@ def last_word(stage):
 
 
 @pytest.fixture
-def staff(course, machine):
-    """A browser of somebody who is logged in as staff."""
+def staff_cookie(course, machine):
+    """The cookie of somebody who logged in as staff at the first stage, and stays it."""
     if "staff" not in course.kept:
         # A machine that was found as it is may have him from the last time.
         machine.execute(
             f'DJANGO_SUPERUSER_PASSWORD="{PASSWORD}" laurel manage createsuperuser --noinput'
             " --username proof --email proof@example.com"
         )
-        course.kept["staff"] = "proof"
-    browser = Browser(machine.url)
-    answer = browser.submit(
-        "/admin/login/", "/admin/login/", {"username": "proof", "password": PASSWORD, "next": "/"}
-    )
-    assert answer.status_code == 302, answer.text
-    return browser
+        browser = Browser(machine.url)
+        who = {"username": "proof", "password": PASSWORD, "next": "/"}
+        answer = browser.submit("/admin/login/", "/admin/login/", who)
+        assert answer.status_code == 302, answer.text
+        course.kept["staff"] = browser.cookie_header()
+    return course.kept["staff"]

@@ -37,7 +37,7 @@ def test_a_forged_root_path_is_not_believed(machine, browser):
     forged = {"Daphne-Root-Path": "/evil"}
     assert "/evil" not in browser.get("/admin/", headers=forged).headers["Location"]
     # The same header past nginx: Daphne believes it, so nginx is what stops it.
-    direct = inside.get(machine, "/admin/", port=8000, headers=forged)
+    direct = inside.ask(machine, "/admin/", port=8000, headers=forged)
     assert "/evil" in direct.headers["Location"]
 
 

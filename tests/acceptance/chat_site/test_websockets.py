@@ -60,9 +60,9 @@ def test_the_staff_room_refuses_guests_with_its_own_code(machine):
     assert int.from_bytes(data[:2], "big") == NOT_STAFF
 
 
-def test_the_staff_room_takes_staff(machine, staff):
+def test_the_staff_room_takes_staff(machine, staff_cookie):
     text = new_text("among staff")
-    with guest(machine.url, STAFF, cookie=staff.cookie_header()) as speaker:
+    with guest(machine.url, STAFF, cookie=staff_cookie) as speaker:
         speaker.say(text)
         speaker.hear(text)
 
