@@ -11,16 +11,17 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import payload
 import settings
 import sources
+from base_disk import BaseDisk
 from images import Images
 from progress import Progress, clock
 from run import CommandError, logged, output
+from settings import SettingError
 from sources import SourceError
 
 TOP = Path(__file__).resolve().parent.parent
@@ -64,6 +65,10 @@ class Plan:
     def name(self) -> str:
         return f"laurel-{self.os}-{output('dpkg', '--print-architecture').strip()}.qcow2"
 
+    @property
+    def base_disk(self) -> BaseDisk:
+        return BaseDisk(PACKER / "base", self.var_file, BUILD / "base" / self.os, self.log)
+
 
 def main() -> int:
     """Bake; return the exit code."""
@@ -74,7 +79,7 @@ def main() -> int:
     progress = Progress(total=5)
     try:
         bake(_plan(), progress)
-    except (BakeError, SourceError) as error:
+    except (BakeError, SettingError, SourceError) as error:
         print(f"image: {error}", file=sys.stderr)
         return 1
     except CommandError as error:
@@ -155,12 +160,7 @@ def bake(plan: Plan, progress: Progress) -> None:
 
 def _plan() -> Plan:
     system = os.environ.get("OS") or "debian-13"
-    var_file = PACKER / "os" / f"{system}.pkrvars.hcl"
-    if not var_file.is_file():
-        known = ", ".join(
-            sorted(path.name.removesuffix(".pkrvars.hcl") for path in var_file.parent.iterdir())
-        )
-        raise BakeError(f"OS={system} is not known; known: {known}")
+    var_file = settings.var_file(PACKER / "os", system)
     project = Path(os.environ.get("APP") or TOP / "app").resolve()
     if not (project / "manage.py").is_file():
         raise BakeError(f"APP={project} has no manage.py: name the folder of a Django project")
@@ -184,14 +184,8 @@ def _base_key(plan: Plan, progress: Progress, images: Images) -> str:
         path = Path(plan.base_image)
         checksum = os.environ.get("BASE_CHECKSUM", "")
         return sources.file_digest(path) if path.is_file() else plan.base_image + checksum
-    suite = settings.of_system(plan.var_file)["suite"]
-    asked = subprocess.run(
-        [PACKER / "base" / "archive-index.sh", suite], capture_output=True, text=True, check=False
-    )
-    if asked.returncode == 0 and asked.stdout.strip():
-        index = asked.stdout
-    else:
-        plan.log.write_text(asked.stderr)
+    index = plan.base_disk.index()
+    if not index:
         index = images.description(plan.name).get("base", "")
         if not index:
             raise BakeError(
@@ -204,24 +198,11 @@ def _base_key(plan: Plan, progress: Progress, images: Images) -> str:
 
 def _base_disk(plan: Plan, index: str, progress: Progress) -> tuple[str, str]:
     """The disk to start from, built if it is not there, and the accelerator that runs it."""
+    accelerator = str(PACKER / "accelerator.sh")
     if plan.base_image:
-        return plan.base_image, output(str(PACKER / "accelerator.sh")).strip()
-    key = sources.digest([PACKER / "base", plan.var_file], index)
-    folder = BUILD / "base" / plan.os / key[:16]
-    disk = folder / "base.qcow2"
-    if disk.is_file():
-        progress.note("built before")
-    else:
-        # Only the newest is kept: an older one is never asked for again.
-        shutil.rmtree(folder.parent, ignore_errors=True)
-        folder.mkdir(parents=True)
-        as_root = [] if os.geteuid() == 0 else ["sudo"]
-        logged(
-            [*as_root, str(PACKER / "base" / "build.sh"), str(plan.var_file), "auto", str(disk)],
-            plan.log,
-            on_line=_notes(r"base: (.*)", progress),
-        )
-    return str(disk), output(str(PACKER / "accelerator.sh"), str(folder / "vmlinuz")).strip()
+        return plan.base_image, output(accelerator).strip()
+    built = plan.base_disk.build(index, progress)
+    return str(built / "base.qcow2"), output(accelerator, str(built / "vmlinuz")).strip()
 
 
 def _seed(work: Path) -> None:
@@ -263,9 +244,8 @@ def _packer(
         plan.log,
         cwd=TOP,
         env={"PACKER_CACHE_DIR": str(work / "cache"), "CHECKPOINT_DISABLE": "1"},
-        on_line=_notes(
-            r".*laurel: (step .*|seal: .*|error: .*)|.*==> qemu.laurel: (Waiting for SSH.*)",
-            progress,
+        on_line=progress.notes(
+            r".*laurel: (step .*|seal: .*|error: .*)|.*==> qemu.laurel: (Waiting for SSH.*)"
         ),
         watch=lambda: _panic(work),
     )
@@ -284,18 +264,6 @@ def _panic(work: Path) -> str:
         return ""
     found = re.search(rb"Kernel panic - not syncing: [^\r\n]*", _console(work).read_bytes())
     return found[0].decode(errors="replace") if found else ""
-
-
-def _notes(pattern: str, progress: Progress) -> Callable[[str], None]:
-    """Shows the lines that match `pattern`, by its first group that matched."""
-    compiled = re.compile(pattern)
-
-    def on_line(line: str) -> None:
-        found = compiled.fullmatch(line)
-        if found:
-            progress.note(next(group for group in found.groups() if group))
-
-    return on_line
 
 
 def _revision() -> tuple[str, bool]:

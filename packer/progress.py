@@ -1,6 +1,8 @@
 """Lines that tell a person how far long work is."""
 
+import re
 import time
+from collections.abc import Callable
 
 
 class Progress:
@@ -26,6 +28,17 @@ class Progress:
     def note(self, text: str) -> None:
         """A line within the current step."""
         print(f"{'':>5}{clock(self.elapsed)}  {text}", flush=True)
+
+    def notes(self, pattern: str) -> Callable[[str], None]:
+        """Takes lines, and notes those that match `pattern` by its first group that matched."""
+        compiled = re.compile(pattern)
+
+        def on_line(line: str) -> None:
+            found = compiled.fullmatch(line)
+            if found:
+                self.note(next(group for group in found.groups() if group))
+
+        return on_line
 
     def durations(self) -> dict[str, float]:
         """Seconds that each step took, up to now for the last."""

@@ -20,6 +20,19 @@ def given(provision: Path) -> str:
     )
 
 
+class SettingError(Exception):
+    """Which setting was wrong, and what it may be."""
+
+
+def var_file(folder: Path, system: str) -> Path:
+    """The file of `system` in packer/os/. Raises SettingError if there is none."""
+    path = folder / f"{system}.pkrvars.hcl"
+    if not path.is_file():
+        known = sorted(other.name.removesuffix(".pkrvars.hcl") for other in folder.iterdir())
+        raise SettingError(f"OS={system} is not known; known: {', '.join(known)}")
+    return path
+
+
 def of_system(var_file: Path) -> dict[str, str]:
     """The strings of a file of packer/os/."""
     return dict(_HCL_STRING.findall(var_file.read_text()))
