@@ -14,7 +14,7 @@ CHECKS ?=
 IMAGE ?= build/image/laurel-$(OS)-$(ARCH).qcow2
 
 .DEFAULT_GOAL = help
-.PHONY: help prerequisites image acceptance acceptance-faults acceptance-full run test lint format lock clean
+.PHONY: help prerequisites image box acceptance acceptance-faults acceptance-full run test lint format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -24,6 +24,9 @@ prerequisites:
 
 image: prerequisites ## bake the image of OS (debian-13, debian-12, ubuntu-24.04) with APP, or say that it is current
 	@$(PYTHON) packer/bake.py
+
+box: prerequisites ## make the Vagrant boxes of OS from its base disk
+	@$(PYTHON) packer/box.py
 
 acceptance: prerequisites ## boot the image, check it, reboot it, cut its power, checking each time
 	@$(PYTHON) -m pytest tests/acceptance -v --tb=short -m "$(CHECKS)" --image=$(IMAGE) --junit-xml=build/reports/$(OS)/acceptance.xml --html=build/reports/$(OS)/acceptance.html --self-contained-html
@@ -47,7 +50,7 @@ lint: prerequisites ## formats, types, shell, templates
 
 format: prerequisites ## put every file into its standard format
 	@build/venv/bin/ruff format -q .
-	@shfmt -w packer provision tests
+	@shfmt -w packer provision tests vagrant
 	@packer fmt packer >/dev/null
 
 lock: prerequisites ## write the locks with hashes anew

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build host lacks, from its own archive, and the Python tools
 # into build/venv. Does nothing when all is there. As root, or a user with sudo.
+# Usage: prerequisites.sh [PACKAGE...]: what the caller needs besides.
 set -euo pipefail
 
 top=$(dirname "$(dirname "$(readlink -f "$0")")")
@@ -11,6 +12,7 @@ packages=(
 	mmdebstrap fdisk dosfstools mtools e2fsprogs # the base disk, the seeds
 	git openssh-client python3-venv              # revision, keys, tests
 	shellcheck shfmt                             # lint
+	"$@"
 )
 # HashiCorp's own Packer serves as well.
 command -v packer >/dev/null || packages+=(packer)

@@ -12,7 +12,7 @@ echo "lint: mypy"
 build/venv/bin/mypy --no-error-summary packer provision/files/usr/lib/laurel/laurel tests/machine
 
 echo "lint: shellcheck, shfmt"
-mapfile -t scripts < <(shfmt -f packer provision tests)
+mapfile -t scripts < <(shfmt -f packer provision tests vagrant)
 shellcheck "${scripts[@]}" .ci/run
 shfmt -d "${scripts[@]}" .ci/run
 

@@ -1,0 +1,212 @@
+"""`make box`: Vagrant boxes of one system, from its base disk.
+
+A box is the machine that Laurel bakes from, and Vagrant's user. The setting is OS, from the
+environment.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import settings
+import sources
+from base_disk import BaseDisk
+from progress import Progress
+from run import CommandError, logged, output
+from settings import SettingError
+
+TOP = Path(__file__).resolve().parent.parent
+PACKER = TOP / "packer"
+BOX = TOP / "vagrant" / "box"
+BUILD = TOP / "build"
+SEED = "/var/lib/cloud/seed/nocloud"
+
+
+class BoxError(Exception):
+    """What was wrong, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """The boxes of one system: build/box/laurel-OS-PROVIDER.box and laurel-OS.json."""
+
+    os: str
+
+    @property
+    def folder(self) -> Path:
+        return BUILD / "box"
+
+    @property
+    def catalog(self) -> Path:
+        """Vagrant's description of a box with its versions and providers."""
+        return self.folder / f"laurel-{self.os}.json"
+
+    def file(self, provider: str) -> Path:
+        return self.folder / f"laurel-{self.os}-{provider}.box"
+
+    def is_current(self, key: str) -> bool:
+        """Whether both boxes are there, whole, and were made from `key`."""
+        if not self.catalog.is_file():
+            return False
+        known: dict[str, Any] = json.loads(self.catalog.read_text())
+        return known["description"] == _description(key) and all(
+            self.file(provider["name"]).is_file()
+            and sources.file_digest(self.file(provider["name"])) == provider["checksum"]
+            for provider in known["versions"][0]["providers"]
+        )
+
+    def publish(self, made: dict[str, Path], key: str) -> None:
+        """Put the box of each provider and their description in place of the former ones."""
+        self.catalog.unlink(missing_ok=True)
+        for provider, box in made.items():
+            box.replace(self.file(provider))
+        providers = [
+            {
+                "name": provider,
+                "url": self.file(provider).as_uri(),
+                "checksum_type": "sha256",
+                "checksum": sources.file_digest(self.file(provider)),
+            }
+            for provider in made
+        ]
+        # Vagrant keeps a box by its version: another content needs another one.
+        version = time.strftime("%Y%m%d.%H%M%S", time.gmtime())
+        catalog = {
+            "name": f"laurel/{self.os}",
+            "description": _description(key),
+            "versions": [{"version": version, "providers": providers}],
+        }
+        self.catalog.write_text(json.dumps(catalog, indent=2) + "\n")
+
+
+def main() -> int:
+    """Make the boxes; return the exit code."""
+    system = os.environ.get("OS") or "debian-13"
+    progress = Progress(total=5)
+    log = BUILD / "logs" / f"box-{system}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+    try:
+        make(system, log, progress)
+    except (BoxError, SettingError) as error:
+        print(f"box: {error}", file=sys.stderr)
+        return 1
+    except CommandError as error:
+        print(f"\nbox: failed in: {progress.current}: {error}", file=sys.stderr)
+        print(*(f"  | {line}" for line in error.tail), sep="\n", file=sys.stderr)
+        print(f"box: the whole log is {log}; no box was touched", file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:
+        print(f"\nbox: failed in: {progress.current}: {error}: {error.stderr}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def make(system: str, log: Path, progress: Progress) -> None:
+    """From the base disk to the boxes of `system`."""
+    var_file = settings.var_file(PACKER / "os", system)
+    base_disk = BaseDisk(PACKER / "base", var_file, BUILD / "base" / system, log)
+    boxes = Boxes(system)
+
+    progress.step("what the boxes are made from")
+    index = base_disk.index()
+    if not index:
+        raise BoxError(f"the archive of {system} can't be asked; its answer is in {log}")
+    key = sources.digest([BOX, Path(__file__)], base_disk.key(index))
+    if boxes.is_current(key):
+        progress.note(f"nothing to do: {boxes.catalog} is made from just this")
+        return
+
+    progress.step(f"the base disk of {system}")
+    base = base_disk.build(index, progress) / "base.qcow2"
+
+    boxes.folder.mkdir(parents=True, exist_ok=True)
+    work = boxes.folder / f".{system}"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    try:
+        progress.step("Vagrant's user")
+        disk = work / "disk.raw"
+        logged(["qemu-img", "convert", "-O", "raw", str(base), str(disk)], log)
+        _seed(disk, work, system)
+        progress.step("the boxes")
+        made = {"libvirt": _libvirt(disk, work, log), "virtualbox": _virtualbox(disk, work, log)}
+        boxes.publish(made, key)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    progress.step(f"done: {boxes.catalog}")
+
+
+def _seed(disk: Path, work: Path, system: str) -> None:
+    """Write the seed that cloud-init makes Vagrant's user from into the root of `disk`."""
+    table = json.loads(output("sfdisk", "--json", str(disk)))["partitiontable"]
+    root = next(part for part in table["partitions"] if part["node"] == f"{disk}1")
+    system_file = f"{disk}?offset={root['start'] * table['sectorsize']}"
+    (work / "meta-data").write_text(f"instance-id: {system}-box\nlocal-hostname: laurel\n")
+    shutil.copy(BOX / "user-data", work / "user-data")
+    folders = [str(Path(SEED).parents[level]) for level in (1, 0)] + [SEED]
+    requests = [f"mkdir {folder}" for folder in folders]
+    requests += [f"write {work / name} {SEED}/{name}" for name in ("user-data", "meta-data")]
+    (work / "requests").write_text("\n".join(requests) + "\n")
+    output("debugfs", "-w", "-f", str(work / "requests"), system_file)
+    # debugfs tells no failure by its exit code.
+    for name in ("user-data", "meta-data"):
+        written = output("debugfs", "-R", f"cat {SEED}/{name}", system_file)
+        if written != (work / name).read_text():
+            raise BoxError(f"debugfs could not write {SEED}/{name} into {disk}")
+
+
+def _libvirt(disk: Path, work: Path, log: Path) -> Path:
+    """A box of vagrant-libvirt: box.img, whose size is told in GiB."""
+    image = work / "box.img"
+    logged(["qemu-img", "convert", "-c", "-O", "qcow2", str(disk), str(image)], log)
+    gib = -(-disk.stat().st_size // 2**30)
+    metadata = {"provider": "libvirt", "format": "qcow2", "virtual_size": gib}
+    return _box(work, "libvirt", metadata, {"box.img": image})
+
+
+def _virtualbox(disk: Path, work: Path, log: Path) -> Path:
+    """A box of VirtualBox: an OVF of hardware for which a cloud's kernel has drivers."""
+    image = work / "box.vmdk"
+    form = ("-O", "vmdk", "-o", "subformat=streamOptimized")
+    logged(["qemu-img", "convert", *form, str(disk), str(image)], log)
+    ovf = (BOX / "box.ovf").read_text()
+    for name, value in (
+        ("@SIZE@", str(image.stat().st_size)),
+        ("@CAPACITY@", str(disk.stat().st_size)),
+        ("@NAME@", "laurel"),
+    ):
+        ovf = ovf.replace(name, value)
+    (work / "box.ovf").write_text(ovf)
+    files = {
+        "box.ovf": work / "box.ovf",
+        "box.vmdk": image,
+        "Vagrantfile": BOX / "Vagrantfile.virtualbox",
+    }
+    return _box(work, "virtualbox", {"provider": "virtualbox"}, files)
+
+
+def _box(work: Path, provider: str, metadata: dict[str, object], files: dict[str, Path]) -> Path:
+    """A tar file of `files`, by their names in it, and of what Vagrant must know of them."""
+    described = work / "metadata.json"
+    described.write_text(json.dumps(metadata) + "\n")
+    box = work / f"{provider}.box"
+    with tarfile.open(box, "w") as tar:  # the disk in it is compressed
+        for name, path in {"metadata.json": described, **files}.items():
+            tar.add(path, name)
+    return box
+
+
+def _description(key: str) -> str:
+    return f"The machine that Laurel bakes from, with Vagrant's user. Made from {key[:16]}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())
