@@ -14,7 +14,7 @@ CHECKS ?=
 IMAGE ?= build/image/laurel-$(OS)-$(ARCH).qcow2
 
 .DEFAULT_GOAL = help
-.PHONY: help prerequisites image box acceptance acceptance-faults acceptance-full run test lint format lock clean
+.PHONY: help prerequisites image box vagrant acceptance acceptance-faults acceptance-full run test lint format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -27,6 +27,9 @@ image: prerequisites ## bake the image of OS (debian-13, debian-12, ubuntu-24.04
 
 box: prerequisites ## make the Vagrant boxes of OS from its base disk
 	@$(PYTHON) packer/box.py
+
+vagrant: box ## a machine to develop on, provisioned as the image is: http://127.0.0.1:8080
+	@vagrant/up.sh
 
 acceptance: prerequisites ## boot the image, check it, reboot it, cut its power, checking each time
 	@$(PYTHON) -m pytest tests/acceptance -v --tb=short -m "$(CHECKS)" --image=$(IMAGE) --junit-xml=build/reports/$(OS)/acceptance.xml --html=build/reports/$(OS)/acceptance.html --self-contained-html
