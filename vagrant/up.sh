@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# `make vagrant`: Vagrant and libvirt from the host's archive, libvirt's services
+# where no service manager starts them, then `vagrant up`.
+set -euo pipefail
+
+here=$(dirname "$(readlink -f "$0")")
+readonly uri=qemu:///system
+
+"$here/../packer/prerequisites.sh" vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients \
+	dnsmasq-base iptables rsync
+
+# answers: whether libvirt can be asked.
+answers() {
+	virsh --quiet --connect "$uri" version >/dev/null 2>&1
+}
+
+if ! answers && ((EUID == 0)) && [[ ! -d /run/systemd/system ]]; then
+	echo "vagrant: no service manager here: starting virtlogd and libvirtd"
+	virtlogd --daemon
+	libvirtd --daemon
+	for _ in {1..30}; do
+		! answers || break
+		sleep 1
+	done
+fi
+answers || {
+	echo "vagrant: libvirt does not answer at $uri: start it (systemctl start libvirtd)," \
+		"and be root or of the group libvirt" >&2
+	exit 1
+}
+
+cd "$here"
+exec vagrant up --provider=libvirt
