@@ -123,6 +123,7 @@ def bake(plan: Plan, progress: Progress) -> None:
             settings=given,
             revision=revision,
             dirty=dirty,
+            uv=payload.UV,
         )
         # Of what was packed just now: somebody may have edited while the base disk was built.
         key = _key(plan, given, base_key)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 WATCH_SECONDS = 1.0
+CLEAN_UP_SECONDS = 5.0  # for the children of a command that has ended
 
 
 class CommandError(Exception):
@@ -101,9 +102,13 @@ def _lines(stream: IO[str] | None) -> Iterator[str | None]:
 
 def _end_group(process: subprocess.Popen[str]) -> None:
     """Interrupt the group, as a terminal would, and end what does not heed it."""
-    os.killpg(process.pid, signal.SIGINT)
+    group = process.pid
+    os.killpg(group, signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=20)  # Packer takes some seconds to remove its output
-    time.sleep(1)  # for children that clean up, too
+    deadline = time.monotonic() + CLEAN_UP_SECONDS
     with suppress(ProcessLookupError):  # nothing is left
-        os.killpg(process.pid, signal.SIGKILL)
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            time.sleep(0.05)
+        os.killpg(group, signal.SIGKILL)

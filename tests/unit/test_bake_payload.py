@@ -43,6 +43,7 @@ class Sources:
             settings="PROCESSES=2\nSITE_HOSTS=é\n",
             revision="abc123",
             dirty=dirty,
+            uv=self.uv,
         )
         with tarfile.open(self.target) as tar:
             return {member.name: member for member in tar}
@@ -59,9 +60,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
     """Sources, with nothing of this host's environment."""
     for name in (*payload.PROXIES, *(name.upper() for name in payload.PROXIES), "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
-    sources = Sources(tmp_path)
-    monkeypatch.setattr(payload, "UV", sources.uv)
-    return sources
+    return Sources(tmp_path)
 
 
 def test_its_layout_is_what_provision_sh_expects_around_itself(sources: Sources) -> None:
