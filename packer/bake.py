@@ -8,12 +8,12 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import cli
 import payload
 import settings
 import sources
@@ -72,25 +72,14 @@ class Plan:
 
 def main() -> int:
     """Bake; return the exit code."""
-    # However it is told to end, it ends the machine that it started.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
     progress = Progress(total=5)
-    try:
-        bake(_plan(), progress)
-    except (BakeError, SettingError, SourceError) as error:
-        print(f"image: {error}", file=sys.stderr)
-        return 1
-    except CommandError as error:
-        print(f"\nimage: failed in: {progress.current}: {error}", file=sys.stderr)
-        print(*(f"  | {line}" for line in error.tail), sep="\n", file=sys.stderr)
-        print(f"image: the whole log is {_shown(error.log)}; no image was touched", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"\nimage: interrupted in: {progress.current}; no image was touched", file=sys.stderr)
-        return 130
-    return 0
+    return cli.run(
+        "image",
+        lambda: bake(_plan(), progress),
+        progress=progress,
+        refusals=(BakeError, SettingError, SourceError),
+        shown=_shown,
+    )
 
 
 def bake(plan: Plan, progress: Progress) -> None:

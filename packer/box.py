@@ -7,7 +7,6 @@ environment.
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import time
@@ -15,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cli
 import settings
 import sources
 from base_disk import BaseDisk
 from progress import Progress
-from run import CommandError, logged, output
+from run import logged, output
 from settings import SettingError
 
 TOP = Path(__file__).resolve().parent.parent
@@ -93,20 +93,13 @@ def main() -> int:
     log = BUILD / "logs" / f"box-{system}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.unlink(missing_ok=True)
-    try:
-        make(system, log, progress)
-    except (BoxError, SettingError) as error:
-        print(f"box: {error}", file=sys.stderr)
-        return 1
-    except CommandError as error:
-        print(f"\nbox: failed in: {progress.current}: {error}", file=sys.stderr)
-        print(*(f"  | {line}" for line in error.tail), sep="\n", file=sys.stderr)
-        print(f"box: the whole log is {log}; no box was touched", file=sys.stderr)
-        return 1
-    except subprocess.CalledProcessError as error:
-        print(f"\nbox: failed in: {progress.current}: {error}: {error.stderr}", file=sys.stderr)
-        return 1
-    return 0
+    return cli.run(
+        "box",
+        lambda: make(system, log, progress),
+        progress=progress,
+        refusals=(BoxError, SettingError),
+        shown=str,
+    )
 
 
 def make(system: str, log: Path, progress: Progress) -> None:

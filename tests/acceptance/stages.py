@@ -11,7 +11,7 @@ AFTER_POWER_CUT = "after-power-cut"
 STAGES = (FIRST_BOOT, AFTER_REBOOT, AFTER_POWER_CUT)
 AS_FOUND = "as-found"  # a host that we did not start and may not restart
 
-BOOT_SECONDS = 600.0  # emulation on two cores: 75 s
+BOOT_SECONDS = 600.0  # emulation on two cores: two minutes
 
 # What the report must say besides its checks.
 remarks: list[str] = []
