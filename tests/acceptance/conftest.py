@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 import testinfra.host
-from acceptance.stages import AS_FOUND, STAGES, Course, remarks
+from acceptance.stages import AS_FOUND, FIRST_BOOT, HARDWARE, STAGES, Course, remarks
 from acceptance.web import Browser
 from machine import Host, Machine, RemoteHost
 
-CPUS = 2  # `laurel reload` needs two processes; test_firmware.py boots with another count
 DISK_GIB = 8  # larger than the image, so that growing shows
 
 
@@ -22,7 +21,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--host", help="a host that runs, as user@address[:port]")
     group.addoption("--key", type=Path, help="private key for --host")
     group.addoption("--url", help="the site on --host, if not http://address")
-    group.addoption("--firmware", default="bios", choices=["bios", "uefi"], help="for --image")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "after_restart: only where something came before")
     config.addinivalue_line("markers", "disruptive: kills, restarts or writes; last in its stage")
-    config.addinivalue_line("markers", "own_machine: boots a machine of its own; last of all")
+    config.addinivalue_line("markers", "hypervisor: needs the host that the machine runs on")
 
 
 def _stages(config: pytest.Config) -> tuple[str, ...]:
@@ -51,25 +49,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     stages = _stages(config)
-    remote = not config.getoption("--image")
-    unfit = [
-        item
-        for item in items
-        if remote
-        and (
-            item.get_closest_marker("own_machine")
-            or (item.get_closest_marker("disruptive") and not os.environ.get("DISRUPT"))
-        )
-    ]
+    if config.getoption("--image"):
+        barred: set[str] = set()
+    elif os.environ.get("DISRUPT"):
+        barred = {"hypervisor"}
+    else:
+        barred = {"hypervisor", "disruptive"}
+    unfit = [item for item in items if barred & {mark.name for mark in item.iter_markers()}]
     if unfit:
         config.hook.pytest_deselected(items=unfit)
         items[:] = [item for item in items if item not in unfit]
 
-    def place(item: pytest.Item) -> tuple[bool, int, bool]:
+    def place(item: pytest.Item) -> tuple[int, bool]:
         callspec = getattr(item, "callspec", None)
         stage = callspec.params.get("course") if callspec else None
         return (
-            item.get_closest_marker("own_machine") is not None,
             stages.index(stage) if stage else 0,
             item.get_closest_marker("disruptive") is not None,
         )
@@ -110,11 +104,10 @@ def the_course(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> I
     with Machine(
         request.getfixturevalue("image"),
         name="acceptance",
-        cpus=CPUS,
         disk_gib=DISK_GIB,
-        firmware=pytestconfig.getoption("--firmware"),
         ssh_user=request.getfixturevalue("ssh_user"),
         hostname="proof",
+        **HARDWARE[FIRST_BOOT]._asdict(),
     ) as machine:
         yield Course(machine)
         _timings.update(machine.timings)

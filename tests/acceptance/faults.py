@@ -72,7 +72,7 @@ FAULTS = (
     Fault(
         "a group restart in place of laurel reload",
         "printf '#!/bin/sh\\nsupervisorctl restart asgi:*\\n' >/usr/bin/laurel",
-        "any_site/test_reload.py::test_no_request_fails_while_every_process_is_renewed",
+        "any_site/test_reload.py::test_a_reload_fails_no_request_even_if_a_process_can_not_start",
     ),
     Fault(
         "redis on 0.0.0.0",

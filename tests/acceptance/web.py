@@ -42,10 +42,6 @@ class Browser(requests.Session):
         data = {"csrfmiddlewaretoken": token or self.token(page), **fields}
         return self.post(path, data=data, headers=headers, **options)
 
-    def cookie_header(self) -> str:
-        """The cookies as a websocket's handshake sends them."""
-        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.cookies)
-
 
 def open_websocket(
     url: str, path: str, *, origin: str | None = None, cookie: str | None = None

@@ -1,6 +1,7 @@
 """A virtual machine of ours."""
 
 import atexit
+import dataclasses
 import os
 import secrets
 import shutil
@@ -124,6 +125,10 @@ class Machine(Host):
         return self.folder / "disk.qcow2"
 
     @property
+    def _uefi_variables(self) -> Path:
+        return self.folder / "uefi-variables.fd"
+
+    @property
     def console(self) -> Console:
         """The serial console's log, which outlives the machine."""
         return Console(self.folder / "console.log")
@@ -238,6 +243,8 @@ class Machine(Host):
             self._prepare()
         elif not self._disk.exists():
             raise MachineError(f"{self.name}: its disk went when it was closed")
+        if self._hardware.firmware == "uefi" and not self._uefi_variables.exists():
+            shutil.copyfile(qemu.uefi_variables(), self._uefi_variables)
         for attempt in range(1, PORT_ATTEMPTS + 1):
             forwards = self._choose_ports(again=attempt > 1)
             try:
@@ -248,6 +255,16 @@ class Machine(Host):
             else:
                 break
         self._new_boot()
+
+    def refit(self, *, cpus: int, firmware: qemu.Firmware) -> None:
+        """Put the disk into another machine, as a cloud does that resizes one; it keeps its card.
+
+        Raises:
+            MachineError: it runs.
+        """
+        if self.running:
+            raise MachineError(f"{self.name}: runs; shut it down before it gets other hardware")
+        self._hardware = dataclasses.replace(self._hardware, cpus=cpus, firmware=firmware)
 
     def _prepare(self) -> None:
         folder = self._workdir / f"{self.name}-{os.getpid()}"
@@ -264,8 +281,6 @@ class Machine(Host):
         try:
             make_overlay(self.image, self._disk, size_gib=self._disk_gib)
             self.public_key = make_key(self.folder / "key")
-            if self._hardware.firmware == "uefi":
-                shutil.copyfile(qemu.uefi_variables(), self.folder / "uefi-variables.fd")
             self._write_seed()
         except BaseException:
             self.close()
@@ -298,7 +313,7 @@ class Machine(Host):
                 disk=self._disk,
                 seed=self.folder / "seed.img",
                 console=self.console.path,
-                uefi_variables=self.folder / "uefi-variables.fd",
+                uefi_variables=self._uefi_variables,
                 forwards=forwards,
                 restrict=self._restrict,
                 monitor=theirs.fileno(),

@@ -211,6 +211,20 @@ def test_after_a_crash_it_starts_again_on_the_same_disk_and_port(machine: Machin
         machine.start()
 
 
+def test_the_same_disk_goes_on_in_another_machine(machine: Machine) -> None:
+    machine.start()
+    with pytest.raises(MachineError, match="shut it down before"):
+        machine.refit(cpus=2, firmware="uefi")
+    port, made = machine.ssh_port, disk_identity(machine)
+    machine.crash()
+    machine.refit(cpus=2, firmware="uefi")
+    machine.start()
+    command = Path(f"/proc/{pid_of(machine)}/cmdline").read_text().split("\0")
+    assert command[command.index("-smp") + 1] == "2"
+    assert any("pflash" in argument for argument in command)
+    assert (machine.ssh_port, disk_identity(machine)) == (port, made)
+
+
 def disk_identity(machine: Machine) -> int:
     return (machine.folder / "disk.qcow2").stat().st_ino
 

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from acceptance.stages import HARDWARE
 
 # Errors of a sound machine's journal, each with why it is one.
 HARMLESS = {
@@ -16,6 +17,13 @@ HARMLESS = {
 
 def test_each_stage_is_another_boot(course):
     assert len(set(course.boot_ids.values())) == len(course.boot_ids)
+
+
+@pytest.mark.hypervisor
+def test_machine_is_what_the_stage_names(machine, stage):
+    cpus, firmware = HARDWARE[stage]
+    assert int(machine.succeed("nproc")) == cpus
+    assert (machine.execute("test -d /sys/firmware/efi").status == 0) == (firmware == "uefi")
 
 
 def test_no_unit_has_failed(machine):
@@ -70,5 +78,6 @@ def test_release_says_what_was_baked(machine):
 
 
 @pytest.mark.once
+@pytest.mark.hypervisor
 def test_boots_from_a_serial_console(virtual_machine):
     assert "login:" in virtual_machine.console.path.read_text(errors="replace")

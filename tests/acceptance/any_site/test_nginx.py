@@ -4,7 +4,7 @@ import re
 
 import pytest
 from acceptance import inside
-from acceptance.daphnes import connections, daphnes, wait_until_healthy
+from acceptance.daphnes import connections, daphnes
 
 SITE = "/etc/nginx/sites-available/site.conf"
 
@@ -61,20 +61,6 @@ def test_code_and_data_are_never_served(machine, path):
     assert answer.status in (400, 404)
     for secret in ("DJANGO_SETTINGS_MODULE", "SQLite format", "--hash=", "SECRET_KEY="):
         assert secret not in answer.text
-
-
-@pytest.mark.once
-@pytest.mark.disruptive
-def test_visitors_are_told_to_come_back_while_no_process_runs(machine, browser, health_path):
-    machine.succeed("systemctl stop supervisor")
-    try:
-        answer = browser.get(health_path)
-    finally:
-        machine.succeed("systemctl start supervisor")
-    assert answer.status_code == 503
-    assert int(answer.headers["Retry-After"]) > 0
-    wait_until_healthy(machine)
-    assert browser.get(health_path).status_code == 200
 
 
 def test_only_a_websocket_asks_a_process_for_an_upgrade(machine):

@@ -1,4 +1,7 @@
-"""The command line: one function for each verb."""
+"""The command line: one function for each verb.
+
+Each imports what it needs and no more: three of them run at boot, before the site does.
+"""
 
 import argparse
 import os
@@ -6,8 +9,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from laurel import port, release, rolling, settings, site, status, templates, watch
-from laurel.configure import configure
 from laurel.errors import LaurelError
 
 
@@ -26,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _status(_: argparse.Namespace) -> int:
+    from laurel import settings, status
+
     lines, problems = status.report(settings.load())
     print(*lines, sep="\n")
     for problem in problems:
@@ -34,6 +37,8 @@ def _status(_: argparse.Namespace) -> int:
 
 
 def _reload(options: argparse.Namespace) -> int:
+    from laurel import rolling
+
     if options.if_outdated and not rolling.outdated():
         return 0
     rolling.reload(_say)
@@ -41,15 +46,21 @@ def _reload(options: argparse.Namespace) -> int:
 
 
 def _wait(_: argparse.Namespace) -> int:
+    from laurel import rolling, settings
+
     rolling.wait(settings.load())
     return 0
 
 
 def _manage(options: argparse.Namespace) -> int:
+    from laurel import site
+
     return site.manage(options.arguments)
 
 
 def _configure(_: argparse.Namespace) -> int:
+    from laurel.configure import configure
+
     current, _changed = configure()
     for problem in current.problems:
         print(f"laurel: {problem}", file=sys.stderr)
@@ -57,17 +68,23 @@ def _configure(_: argparse.Namespace) -> int:
 
 
 def _render(options: argparse.Namespace) -> int:
+    from laurel import settings, templates
+
     if templates.render_file(options.target, settings.load()):
         print(options.target)
     return 0
 
 
 def _check_layer(_: argparse.Namespace) -> int:
+    from laurel import settings, site
+
     site.check_layer(settings.load())
     return 0
 
 
 def _check_port(_: argparse.Namespace) -> int:
+    from laurel import port
+
     if port.taken():
         raise LaurelError(
             f"{port.ADDRESS[0]}:{port.ADDRESS[1]} is taken by {port.holder() or 'a program'}:"
@@ -77,16 +94,22 @@ def _check_port(_: argparse.Namespace) -> int:
 
 
 def _migrate(_: argparse.Namespace) -> int:
+    from laurel import site
+
     site.migrate(_say)
     return 0
 
 
 def _watch(_: argparse.Namespace) -> int:
+    from laurel import settings, watch
+
     watch.watch(settings.load(), _say)
     return 0
 
 
 def _describe(options: argparse.Namespace) -> int:
+    from laurel import release
+
     if options.write:
         release.write()
     elif release.RELEASE.exists():
