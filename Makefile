@@ -11,10 +11,19 @@ PYTHON = build/venv/bin/python
 ARCH = $(shell dpkg --print-architecture)
 # A marker expression of pytest: CHECKS="not disruptive" leaves out what kills and restarts.
 CHECKS ?=
+# What is put to the proof: the image; with TARGET=vagrant Vagrant's machine; with
+# HOST=user@address (and KEY=file) a host that runs, where DISRUPT=1 allows checks that kill,
+# restart or write.
+TARGET ?= $(if $(HOST),host,image)
+PROVED.image = --image=$(IMAGE)
+PROVED.vagrant = --vagrant
+PROVED.host = --host=$(HOST) $(if $(KEY),--key=$(KEY)) $(if $(URL),--url=$(URL))
+PROVED = $(or $(PROVED.$(TARGET)),$(error TARGET=$(TARGET) is not known: image, vagrant, or give HOST=user@address))
+REPORTS = build/reports/$(if $(filter image,$(TARGET)),$(OS),$(TARGET))
 IMAGE ?= build/image/laurel-$(OS)-$(ARCH).qcow2
 
 .DEFAULT_GOAL = help
-.PHONY: help prerequisites image box vagrant acceptance acceptance-faults acceptance-full run test lint format lock clean
+.PHONY: help prerequisites image box vagrant sync differences acceptance acceptance-faults acceptance-full run test lint format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -31,8 +40,15 @@ box: prerequisites ## make the Vagrant boxes of OS from its base disk
 vagrant: box ## a machine to develop on, provisioned as the image is: http://127.0.0.1:8080
 	@vagrant/up.sh
 
+sync: ## serve APP on Vagrant's machine as it is now, one process at a time
+	@vagrant/sync.sh
+
+differences: prerequisites ## what tells Vagrant's machine from the image, and why it may
+	@PYTHONPATH=tests $(PYTHON) tests/acceptance/differences.py $(IMAGE)
+
+acceptance: export DISRUPT := $(if $(filter vagrant,$(TARGET)),1,$(DISRUPT))
 acceptance: prerequisites ## boot the image, check it, reboot it, cut its power, checking each time
-	@$(PYTHON) -m pytest tests/acceptance -v --tb=short -m "$(CHECKS)" --image=$(IMAGE) --junit-xml=build/reports/$(OS)/acceptance.xml --html=build/reports/$(OS)/acceptance.html --self-contained-html
+	@$(PYTHON) -m pytest tests/acceptance -v --tb=short -m "$(CHECKS)" $(PROVED) --junit-xml=$(REPORTS)/acceptance.xml --html=$(REPORTS)/acceptance.html --self-contained-html
 
 acceptance-faults: prerequisites ## plant each known fault in a running image: the check meant for it must fail
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/faults.py $(IMAGE)

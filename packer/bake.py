@@ -154,6 +154,7 @@ def _plan() -> Plan:
     project = Path(os.environ.get("APP") or TOP / "app").resolve()
     if not (project / "manage.py").is_file():
         raise BakeError(f"APP={project} has no manage.py: name the folder of a Django project")
+    settings.refuse_development(project)
     return Plan(
         os=system,
         var_file=var_file,

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 _DEFINITION = re.compile(r'^: "\$\{([A-Z_]+):=', re.MULTILINE)
+_DEVELOPMENT = re.compile(r"""^DEVELOPMENT=["']?([^"'\s]*)""", re.MULTILINE)
 _HCL_STRING = re.compile(r'^(\w+)\s*=\s*"(.*)"$', re.MULTILINE)
 
 
@@ -22,6 +23,23 @@ def given(provision: Path) -> str:
 
 class SettingError(Exception):
     """Which setting was wrong, and what it may be."""
+
+
+def refuse_development(project: Path) -> None:
+    """Raise SettingError if `project` would be baked as a machine to develop on."""
+    given = {"the environment": os.environ.get("DEVELOPMENT", "")}
+    file = project / "laurel.env"
+    if file.is_file():
+        found = _DEVELOPMENT.search(file.read_text())
+        given[str(file)] = found[1] if found else ""
+    for place, value in given.items():
+        if value == "no":
+            return  # as on the machine, the first place that has it decides
+        if value:
+            raise SettingError(
+                f"DEVELOPMENT={value} in {place}: no image is baked with it, for it shows the"
+                " source to every visitor; leave it out, or develop on `make vagrant`"
+            )
 
 
 def var_file(folder: Path, system: str) -> Path:

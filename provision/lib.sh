@@ -49,6 +49,7 @@ load_settings() {
 	done
 	# shellcheck source=provision/settings.sh
 	source "$PROVISION/settings.sh"
+	[[ $DEVELOPMENT =~ ^(yes|no)$ ]] || die "DEVELOPMENT=$DEVELOPMENT: it is yes or no"
 	for name in $(setting_names); do export "${name?}"; done
 }
 

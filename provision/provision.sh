@@ -2,6 +2,8 @@
 # Provisions this machine: runs the steps in order. The only entry, for Packer,
 # Vagrant and a bare SSH shell alike. As root; a second run changes nothing.
 #
+#     provision.sh [STEP ...]    all steps, or those named, such as 20-site
+#
 # Lies beside the project (app/), and beside two files that may be missing:
 # settings.env, the settings of this run, and build.env, what only the build
 # needs: proxies, a CA bundle, the revision of the source.
@@ -31,10 +33,13 @@ fi
 load_settings
 
 started=$SECONDS
-steps=("$PROVISION"/steps/*.sh)
+mapfile -t steps < <(cd "$PROVISION/steps" && printf '%s\n' *.sh | sed 's/\.sh$//')
+for name; do
+	[[ " ${steps[*]} " == *" $name "* ]] || die "$name is no step; the steps: ${steps[*]}"
+done
+(($# == 0)) || steps=("$@")
 for i in "${!steps[@]}"; do
-	name=$(basename "${steps[i]}" .sh)
-	log "step $((i + 1)) of ${#steps[@]}: $name ($((SECONDS - started)) s)"
-	bash "${steps[i]}" || die "step $name failed"
+	log "step $((i + 1)) of ${#steps[@]}: ${steps[i]} ($((SECONDS - started)) s)"
+	bash "$PROVISION/steps/${steps[i]}.sh" || die "step ${steps[i]} failed"
 done
 log "provisioned in $((SECONDS - started)) s"

@@ -6,6 +6,7 @@ source "$(dirname "$(readlink -f "$0")")/lib.sh"
 ((EUID == 0)) || die "seal.sh needs root: run it with sudo"
 # Sealing a machine that people use would lock them out.
 id laurel-build >/dev/null 2>&1 || die "this machine was not started by the bake: it has no laurel-build user"
+grep -qx DEVELOPMENT=no /etc/laurel/build.env || die "DEVELOPMENT is for machines to develop on: no image is baked with it"
 
 log "seal: services"
 systemctl stop laurel-watch.service supervisor.service nginx.service redis-server.service

@@ -22,3 +22,6 @@
 : "${MAX_BODY:=10m}"
 # Seconds that `laurel reload` waits for a process's open requests before it restarts the process.
 : "${DRAIN_SECONDS:=10}"
+# yes for a machine to develop on: errors with their source in the browser (DEBUG), mail on the log,
+# static files under their own names. No image is baked with it.
+: "${DEVELOPMENT:=no}"

@@ -23,11 +23,10 @@ if ! answers && ((EUID == 0)) && [[ ! -d /run/systemd/system ]]; then
 		sleep 1
 	done
 fi
-answers || {
-	echo "vagrant: libvirt does not answer at $uri: start it (systemctl start libvirtd)," \
-		"and be root or of the group libvirt" >&2
-	exit 1
-}
+
+if [[ $("$here/../packer/accelerator.sh") == tcg ]]; then
+	echo "vagrant: KVM does not run a guest here (is nested virtualisation on?): it is emulated, which takes minutes"
+fi
 
 cd "$here"
 exec vagrant up --provider=libvirt

@@ -174,6 +174,11 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "chat"
 
+# Mail, which is printed where one develops
+
+if DEBUG:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
 # Static files
 
 STATIC_URL = "/static/"

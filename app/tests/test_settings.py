@@ -48,6 +48,17 @@ def test_a_missing_secret_key_is_explained():
     assert "secrets.token_urlsafe" in last_line
 
 
+def test_debug_is_a_place_to_develop_in():
+    debug = settings_with(DEBUG="true")
+    assert debug["INSTALLED_APPS"][0] == "daphne"
+    assert debug["EMAIL_BACKEND"].endswith("console.EmailBackend")
+    assert debug["STORAGES"]["staticfiles"]["BACKEND"].endswith(".StaticFilesStorage")
+    service = settings_with(SECRET_KEY="k")
+    assert "daphne" not in service["INSTALLED_APPS"]
+    assert service["EMAIL_BACKEND"].endswith("smtp.EmailBackend")
+    assert service["STORAGES"]["staticfiles"]["BACKEND"].endswith(".ManifestStaticFilesStorage")
+
+
 def test_defaults_are_those_of_a_machine_in_service(tmp_path):
     found = settings_with(SECRET_KEY="k", STATE_DIR=str(tmp_path))
     assert found["DEBUG"] is False

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The guide supposes a project on the machine: this makes its user, its release
-# (code, virtual environment, static files) and its settings.
+# (code, static files, virtual environment) and its settings.
 source "$(dirname "$0")/../lib.sh"
 
 [[ -n $ASGI_APPLICATION ]] || die "ASGI_APPLICATION is not set: add ASGI_APPLICATION=module:attribute to laurel.env"
@@ -11,7 +11,7 @@ getent group site >/dev/null || groupadd --system site
 getent passwd site >/dev/null ||
 	useradd --system --gid site --home-dir /var/lib/site --no-create-home --shell /usr/sbin/nologin site
 
-install -d -m 0755 /srv/site /srv/site/releases /etc/laurel
+install -d -m 0755 /srv/site /srv/site/releases /srv/site/environments /etc/laurel
 install -d -m 0750 -o site -g site /var/lib/site
 # Others may pass and not list: nginx's workers open their logs here as www-data.
 install -d -m 0751 -o root -g adm /var/log/site
@@ -50,12 +50,42 @@ find_uv() {
 list_files() {
 	find . -type f ! -path '*/__pycache__/*' ! -path './.git/*' ! -name '*.sqlite3' ! -name '.env' -print0
 }
-id=$({
+# digest: a name for what it reads, and for the Python that it is made with.
+digest() {
+	{
+		cat
+		python3 --version
+	} | sha256sum | cut -c 1-12
+}
+id=$(
 	cd "$PROJECT"
-	list_files | sort -z | xargs -0 sha256sum
-	python3 --version
-} | sha256sum | cut -c 1-12)
+	{
+		list_files | sort -z | xargs -0 sha256sum
+		echo "DEVELOPMENT=$DEVELOPMENT"
+	} | digest
+)
 release=/srv/site/releases/$id
+
+# Releases with the same requirements share one virtual environment: a changed line of code costs
+# no second one. Files of the same kind count, too, for requirements may include others.
+environment=$(
+	cd "$PROJECT"
+	find . -type f -name "*.${REQUIREMENTS##*.}" -print0 | sort -z | xargs -0 sha256sum | digest
+)
+environment=/srv/site/environments/$environment
+
+if [[ ! -e $environment/complete ]]; then
+	log "  virtual environment $(basename "$environment")"
+	rm -rf "$environment"
+	uv=$(find_uv)
+	export UV_CACHE_DIR=$cache/packages UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
+	"$uv" venv --quiet --python /usr/bin/python3 "$environment"
+	"$uv" pip install --quiet --require-hashes --python "$environment" -r "$PROJECT/$REQUIREMENTS"
+	log "  virtual environment $(basename "$environment"): byte code"
+	# All of it now, for no process may write here later; but for the tests of the packages, a third.
+	"$environment/bin/python" -m compileall -q -j 0 -x '/site-packages/.*/tests?/' "$environment/lib"
+	touch "$environment/complete"
+fi
 
 if [[ ! -e $release/complete ]]; then
 	log "  release $id: code"
@@ -65,15 +95,8 @@ if [[ ! -e $release/complete ]]; then
 	(cd "$PROJECT" && list_files | tar --null -T - --owner=root --group=site --mode='u=rwX,g=rX,o=' -cf -) |
 		tar -xf - -C "$release/app"
 	find "$release/app" -type d -exec chgrp site {} + -exec chmod 0750 {} +
-
-	log "  release $id: virtual environment"
-	uv=$(find_uv)
-	export UV_CACHE_DIR=$cache/packages UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
-	"$uv" venv --quiet --python /usr/bin/python3 "$release/venv"
-	"$uv" pip install --quiet --require-hashes --python "$release/venv" -r "$PROJECT/$REQUIREMENTS"
-	log "  release $id: byte code"
-	# All of it now, for no process may write here later; but for the tests of the packages, a third.
-	"$release/venv/bin/python" -m compileall -q -j 0 -x '/site-packages/.*/tests?/' "$release/venv/lib" "$release/app"
+	ln -s "../../environments/$(basename "$environment")" "$release/venv"
+	"$release/venv/bin/python" -m compileall -q "$release/app"
 
 	log "  release $id: static files"
 	install -d -o site -g site "$release/public/static"
@@ -89,6 +112,11 @@ if [[ $(readlink /srv/site/current) != "releases/$id" ]]; then
 	log "  release $id is current"
 fi
 
-# The live one and the two before it are kept.
+# The live one and the two before it are kept, and what they run on.
 find /srv/site/releases -mindepth 1 -maxdepth 1 -type d ! -name "$id" -printf '%T@ %p\n' | sort -rn |
 	tail -n +3 | cut -d' ' -f2- | xargs -r rm -rf
+for environment in /srv/site/environments/*; do
+	if [[ -z $(find /srv/site/releases -maxdepth 2 -lname "*/$(basename "$environment")") ]]; then
+		rm -rf "$environment"
+	fi
+done

@@ -13,5 +13,3 @@ if changed; then
 	# The first two have done their work in this run already; they are for boots.
 	systemctl restart laurel-watch.service logrotate.timer
 fi
-
-laurel_tool describe --write

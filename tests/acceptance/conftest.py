@@ -8,32 +8,64 @@ from typing import Any
 
 import pytest
 import testinfra.host
-from acceptance.stages import AS_FOUND, FIRST_BOOT, HARDWARE, STAGES, Course, remarks
+from acceptance.stages import (
+    AFTER_POWER_CUT,
+    AFTER_REBOOT,
+    AS_FOUND,
+    FIRST_BOOT,
+    HARDWARE,
+    STAGES,
+    Course,
+    remarks,
+)
 from acceptance.web import Browser
 from machine import Host, Machine, RemoteHost
+from machine.vagrant import vagrant_login
 
 DISK_GIB = 8  # larger than the image, so that growing shows
+HOSTNAME = "proof"  # in the meta-data of a machine of ours
+TOP = Path(__file__).resolve().parents[2]
+
+# Markers, with why a check that bears one does not run on a host that is reached by SSH alone.
+NOT_ON_A_HOST = {
+    "hypervisor": "needs the hypervisor",
+    "sealed": "holds of an image alone: a machine that is provisioned keeps it",
+}
+NOT_UNASKED = {
+    "disruptive": "kills, restarts or writes: only with DISRUPT=1",
+    "writes": "leaves messages or a user on the site: only with DISRUPT=1",
+    "after_restart": "the host is restarted only with DISRUPT=1",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("laurel", "what is put to the proof")
     group.addoption("--image", type=Path, help="disk image to boot; it is only read")
+    group.addoption("--vagrant", action="store_true", help="the machine of vagrant/Vagrantfile")
     group.addoption("--host", help="a host that runs, as user@address[:port]")
     group.addoption("--key", type=Path, help="private key for --host")
     group.addoption("--url", help="the site on --host, if not http://address")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "once: nothing that a restart could change; first stage only"
-    )
-    config.addinivalue_line("markers", "after_restart: only where something came before")
-    config.addinivalue_line("markers", "disruptive: kills, restarts or writes; last in its stage")
-    config.addinivalue_line("markers", "hypervisor: needs the host that the machine runs on")
+    for name, text in {
+        "once": "nothing that a restart could change; first stage only",
+        "after_restart": "only where something came before",
+        "disruptive": "kills, restarts or writes; last in its stage",
+        "writes": "leaves messages or a user on the site",
+        **NOT_ON_A_HOST,
+    }.items():
+        config.addinivalue_line("markers", f"{name}: {text}")
+
+
+def _may_disrupt() -> bool:
+    return bool(os.environ.get("DISRUPT"))
 
 
 def _stages(config: pytest.Config) -> tuple[str, ...]:
-    return STAGES if config.getoption("--image") else (AS_FOUND,)
+    if config.getoption("--image"):
+        return STAGES
+    return (AS_FOUND, AFTER_REBOOT) if _may_disrupt() else (AS_FOUND,)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -49,16 +81,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     stages = _stages(config)
-    if config.getoption("--image"):
-        barred: set[str] = set()
-    elif os.environ.get("DISRUPT"):
-        barred = {"hypervisor"}
-    else:
-        barred = {"hypervisor", "disruptive"}
-    unfit = [item for item in items if barred & {mark.name for mark in item.iter_markers()}]
-    if unfit:
-        config.hook.pytest_deselected(items=unfit)
-        items[:] = [item for item in items if item not in unfit]
+    if not config.getoption("--image"):
+        _leave_out(config, items)
 
     def place(item: pytest.Item) -> tuple[int, bool]:
         callspec = getattr(item, "callspec", None)
@@ -69,6 +93,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         )
 
     items.sort(key=place)
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of `items`, leave those that a host is fit for, and remark on the others."""
+    reasons = NOT_ON_A_HOST if _may_disrupt() else {**NOT_ON_A_HOST, **NOT_UNASKED}
+    unfit: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        marker = next((name for name in reasons if item.get_closest_marker(name)), None)
+        if marker:
+            unfit.setdefault(marker, []).append(item)
+    left_out = [item for found in unfit.values() for item in found]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+    remarks.append(f"not checked: the stage {AFTER_POWER_CUT}: {NOT_ON_A_HOST['hypervisor']}")
+    if not _may_disrupt():
+        remarks.append(f"not checked: the stage {AFTER_REBOOT}: {NOT_UNASKED['after_restart']}")
+    for marker, found in unfit.items():
+        names = {item.name.partition("[")[0] for item in found}
+        remarks.extend(f"not checked: {name}: {reasons[marker]}" for name in sorted(names))
 
 
 @pytest.fixture(scope="session")
@@ -88,28 +131,41 @@ def ssh_user(pytestconfig: pytest.Config) -> str:
     return "ubuntu" if path and "ubuntu" in path.name else "debian"
 
 
+def _host(config: pytest.Config) -> RemoteHost:
+    """The host that the options name."""
+    if config.getoption("--vagrant"):
+        login = vagrant_login(TOP / "vagrant")
+        return RemoteHost(
+            f"{login.user}@{login.address}:{login.port}",
+            key=login.key,
+            # Vagrant's own forward of a port ends with the boot, where libvirt runs the machine.
+            through_ssh=True,
+            known_hosts=False,
+        )
+    target = config.getoption("--host")
+    if not target:
+        pytest.exit("name what to check: --image, --vagrant or --host", returncode=4)
+    return RemoteHost(
+        target, key=config.getoption("--key"), url=config.getoption("--url"), known_hosts=False
+    )
+
+
 @pytest.fixture(scope="session")
 def the_course(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[Course]:
     """The one machine that goes through the stages; see `course`."""
-    if pytestconfig.getoption("--host"):
-        remote = RemoteHost(
-            pytestconfig.getoption("--host"),
-            key=pytestconfig.getoption("--key"),
-            url=pytestconfig.getoption("--url"),
-            known_hosts=False,
-        )
-        with remote:
-            yield Course(remote)
+    if not pytestconfig.getoption("--image"):
+        with _host(pytestconfig) as host:
+            yield Course(host, _stages(pytestconfig))
         return
     with Machine(
         request.getfixturevalue("image"),
         name="acceptance",
         disk_gib=DISK_GIB,
         ssh_user=request.getfixturevalue("ssh_user"),
-        hostname="proof",
+        hostname=HOSTNAME,
         **HARDWARE[FIRST_BOOT]._asdict(),
     ) as machine:
-        yield Course(machine)
+        yield Course(machine, hostname=HOSTNAME)
         _timings.update(machine.timings)
 
 
@@ -176,19 +232,19 @@ def measure(request: pytest.FixtureRequest, record_property: Any) -> Any:
 
 def _figures() -> list[str]:
     timings = [f"{seconds:7.1f} s  {what}" for what, seconds in _timings.items()]
-    return [*timings, *_measured, *remarks]
+    return [*timings, *_measured]
 
 
 def pytest_html_results_summary(prefix: list[str]) -> None:
-    prefix.extend(f"<pre>{html.escape(line)}</pre>" for line in _figures())
+    prefix.extend(f"<pre>{html.escape(line)}</pre>" for line in [*_figures(), *remarks])
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    lines = _figures()
-    if lines:
-        terminalreporter.section("measured")
-    for line in lines:
-        terminalreporter.write_line(line)
+    for title, lines in (("measured", _figures()), ("remarks", remarks)):
+        if lines:
+            terminalreporter.section(title)
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 def pytest_html_report_title(report: Any) -> None:

@@ -1,5 +1,6 @@
 """A host that already runs: a cloud's instance, a Vagrant machine, a computer in the room."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ class RemoteHost(Host):
         target: `user@address` or `user@address:port`; an IPv6 address stands in brackets.
         key: file with a private key; None tries the agent's and the usual files.
         url: the site as this host reaches it; None means port 80 of the address.
+        through_ssh: reach the site by a tunnel, which outlives a reboot of the host.
         known_hosts: refuse a host whose key contradicts ~/.ssh/known_hosts.
 
     Raises:
@@ -27,9 +29,11 @@ class RemoteHost(Host):
         *,
         key: Path | None = None,
         url: str | None = None,
+        through_ssh: bool = False,
         known_hosts: bool = True,
     ) -> None:
         super().__init__(target)
+        self._open = ExitStack()
         parts = urlsplit(f"ssh://{target}")
         try:
             port = parts.port or 22
@@ -45,6 +49,8 @@ class RemoteHost(Host):
             known_hosts=known_hosts,
         )
         address = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        if through_ssh:
+            url = f"http://127.0.0.1:{self._open.enter_context(self.tunnel(80))}"
         self._url = (url or f"http://{address}").rstrip("/")
 
     @property
@@ -65,6 +71,7 @@ class RemoteHost(Host):
 
     def close(self) -> None:
         """Hang up; the host goes on."""
+        self._open.close()
         self._hang_up()
 
     def __enter__(self) -> "RemoteHost":

@@ -47,6 +47,7 @@ def make_settings() -> Callable[..., Settings]:
             "TRUSTED_PROXIES": "",
             "MAX_BODY": "10m",
             "DRAIN_SECONDS": "10",
+            "DEVELOPMENT": "no",
         }
         return Settings(processes=processes, environment={}, values={**defaults, **values})
 

@@ -129,6 +129,33 @@ def test_a_folder_that_is_no_project_is_one_line(
     assert tree.calls() == []
 
 
+@pytest.mark.parametrize(
+    ("environment", "laurel_env", "refused"),
+    [
+        ("yes", "", "DEVELOPMENT=yes in the environment"),
+        ("", "DEVELOPMENT='yes'\n", "DEVELOPMENT=yes in {app}/laurel.env"),
+        ("maybe", "", "DEVELOPMENT=maybe in the environment"),
+        ("no", "DEVELOPMENT=yes\n", ""),
+        ("", "# DEVELOPMENT=yes\n", ""),
+    ],
+)
+def test_no_image_is_baked_to_develop_on(
+    tree: Tree,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    environment: str,
+    laurel_env: str,
+    refused: str,
+) -> None:
+    monkeypatch.setenv("DEVELOPMENT", environment)
+    (tree.app / "laurel.env").write_text(laurel_env)
+    assert bake.main() == (1 if refused else 0)
+    if refused:
+        told = capsys.readouterr().err
+        assert told.startswith(f"image: {refused.format(app=tree.app)}: no image is baked with it")
+        assert tree.calls() == []
+
+
 def test_settings_of_the_environment_are_those_of_settings_sh(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ BAKED = {
     "PROCESSES": "auto",
     "SITE_HOSTS": "example.org,www.example.org",
     "TRUSTED_PROXIES": "",
+    "DEVELOPMENT": "no",
 }
 
 
@@ -124,6 +125,12 @@ def test_the_operator_may_name_another_redis(machine: Machine) -> None:
     assert settings.load().environment["REDIS_URL"] == "redis://127.0.0.1:6379/0"
     machine.site_env.write_text("REDIS_URL=redis://10.0.0.9/1\n")
     assert settings.load().environment["REDIS_URL"] == "redis://10.0.0.9/1"
+
+
+def test_errors_show_their_source_only_on_a_machine_to_develop_on(machine: Machine) -> None:
+    assert "DEBUG" not in settings.load().environment
+    machine.site_env.write_text("DEVELOPMENT=yes\n")
+    assert settings.load().environment["DEBUG"] == "true"
 
 
 def test_problems_of_both_files_are_kept(machine: Machine) -> None:

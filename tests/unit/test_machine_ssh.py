@@ -9,6 +9,7 @@ from pathlib import Path
 from subprocess import PIPE
 from threading import Thread, Timer
 from typing import IO
+from urllib.parse import urlsplit
 
 import paramiko
 import pytest
@@ -255,6 +256,22 @@ def test_a_tunnel_to_nobody_closes_the_connection(host: RemoteHost) -> None:
     with host.tunnel(9) as port, socket.create_connection(("127.0.0.1", port)) as client:
         client.settimeout(10)
         assert client.recv(64) == b""
+
+
+def test_the_site_is_reached_through_ssh_where_one_likes(server: Server, tmp_path: Path) -> None:
+    make_key(tmp_path / "key")
+    target = f"root@127.0.0.1:{server.port}"
+    with RemoteHost(target, key=tmp_path / "key", through_ssh=True, known_hosts=False) as host:
+        url = urlsplit(host.url)
+        assert (url.scheme, url.hostname) == ("http", "127.0.0.1")
+        assert url.port != server.port
+        for _ in range(2):
+            with socket.create_connection(("127.0.0.1", url.port or 0), 10) as client:
+                assert client.recv(64) == b""  # this server forwards to no port 80
+            host._hang_up()  # as a reboot does
+        assert len(server.transports) == 2
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", url.port or 0), 10)
 
 
 def test_what_needs_the_hypervisor_is_refused_by_name(host: RemoteHost) -> None:

@@ -103,6 +103,12 @@ def test_every_setting_reaches_the_steps(payload: Payload) -> None:
     assert exported >= set(settings.names(payload.provision))
 
 
+def test_a_machine_is_one_to_develop_on_or_not(payload: Payload) -> None:
+    ran = payload.bash("load_settings", {"DEVELOPMENT": "maybe"})
+    assert ran.returncode == 1
+    assert ran.stderr == "laurel: error: DEVELOPMENT=maybe: it is yes or no\n"
+
+
 # Files
 
 
@@ -253,6 +259,18 @@ def test_every_step_runs_in_order_and_says_how_far_it_is(payload: Payload) -> No
     assert lines[1:-1:2] == [f"this is {name}" for name in names]
     assert lines[0].startswith(f"laurel: step 1 of {len(names)}: {names[0]} (")
     assert lines[-1].startswith("laurel: provisioned in ")
+
+
+def test_steps_that_are_named_run_alone(payload: Payload) -> None:
+    (payload.folder / "app" / "manage.py").touch()
+    as_root_on(payload, "ID=debian\nVERSION_ID=13\n")
+    command = ["bash", payload.provision / "provision.sh", "20-site", "60-nginx"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines()[1:-1:2] == ["this is 20-site", "this is 60-nginx"]
+    ran = subprocess.run([*command, "site"], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert ran.stderr.startswith("laurel: error: site is no step; the steps: 10-packages 20-site")
 
 
 def test_a_step_that_fails_ends_it_with_its_name(payload: Payload) -> None:

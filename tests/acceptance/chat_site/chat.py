@@ -92,6 +92,11 @@ class QuietGuest:
             self._guest.socket.close()
 
 
+# What `new_text` has made.
+texts: list[str] = []
+
+
 def new_text(about: str) -> str:
     """A message like no other."""
-    return f"{about} {uuid.uuid4().hex[:12]}"
+    texts.append(f"{about} {uuid.uuid4().hex[:12]}")
+    return texts[-1]

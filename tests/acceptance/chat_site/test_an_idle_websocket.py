@@ -9,6 +9,7 @@ IDLE_SECONDS = 75  # nginx closes what is quiet for 60
 
 
 @pytest.mark.once
+@pytest.mark.writes
 def test_an_idle_websocket_lives(quiet_guest, record_property):
     time.sleep(max(0.0, quiet_guest.heard + IDLE_SECONDS - time.monotonic()))
     record_property("seconds of silence", round(time.monotonic() - quiet_guest.heard))

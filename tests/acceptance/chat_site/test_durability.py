@@ -11,6 +11,7 @@ def test_the_last_word_before_the_restart_is_there(machine, last_word):
 
 
 @pytest.mark.once
+@pytest.mark.writes
 def test_history_is_replayed_to_who_joins(machine):
     texts = [new_text(f"history {number}") for number in range(3)]
     with guest(machine.url) as speaker:

@@ -53,6 +53,7 @@ def test_static_files_come_from_nginx_alone(machine, browser):
     assert browser.get("/").status_code == 200
 
 
+@pytest.mark.writes
 def test_form_is_taken_on_the_forwarded_port(browser):
     text = new_text("posted")
     # Django compares the Origin, port and all, with the Host that nginx passes on.

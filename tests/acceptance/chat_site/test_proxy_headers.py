@@ -20,6 +20,7 @@ def address_of(machine, text):
     return json.loads(machine.succeed(f'python3 -c "{program}" "{text}"'))[0]
 
 
+@pytest.mark.writes
 def test_a_forged_client_address_is_not_believed(machine, browser):
     text = new_text("forged")
     browser.submit(

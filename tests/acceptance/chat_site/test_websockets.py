@@ -12,6 +12,7 @@ from acceptance.web import open_websocket
 NOT_STAFF = 4403  # chat.consumers
 
 
+@pytest.mark.writes
 def test_a_message_is_echoed(machine):
     text = new_text("echo")
     with guest(machine.url) as speaker:
@@ -19,6 +20,7 @@ def test_a_message_is_echoed(machine):
         speaker.hear(text)
 
 
+@pytest.mark.writes
 def test_guests_of_every_process_hear_each_other(machine):
     count = len(daphnes(machine))
     before = websockets_taken(machine)
@@ -63,6 +65,7 @@ def test_the_staff_room_refuses_guests_with_its_own_code(machine):
     assert int.from_bytes(data[:2], "big") == NOT_STAFF
 
 
+@pytest.mark.writes
 def test_the_staff_room_takes_staff(machine, staff_cookie):
     text = new_text("among staff")
     with guest(machine.url, STAFF, cookie=staff_cookie) as speaker:

@@ -85,6 +85,7 @@ def load() -> Settings:
         "LANG": "C.UTF-8",
         "PATH": "/srv/site/current/venv/bin:/usr/local/bin:/usr/bin:/bin",
         "PYTHONUNBUFFERED": "1",
+        **({"DEBUG": "true"} if values.get("DEVELOPMENT") == "yes" else {}),
         **{key: value for key, value in given.items() if key not in baked},
     }
     if "*" in environment["ALLOWED_HOSTS"].replace(",", " ").split():
@@ -121,6 +122,7 @@ def _usable(values: dict[str, str], problems: list[str]) -> dict[str, str]:
         ("MAX_BODY", r"\d+[kKmMgG]?", "10m"),
         ("DRAIN_SECONDS", r"\d{1,4}", "10"),
         ("HEALTH_PATH", r"/[!-~]*", "/"),
+        ("DEVELOPMENT", r"yes|no", "no"),
     ):
         if name in values and not re.fullmatch(form, values[name]):
             problems.append(f"{name}={values[name]} is not of the form {form}; {default} is used")

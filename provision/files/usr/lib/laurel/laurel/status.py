@@ -18,6 +18,8 @@ def report(settings: Settings) -> tuple[list[str], list[str]]:
     if release.RELEASE.exists():
         baked = json.loads(release.RELEASE.read_text())
         lines.append(f"release    {baked['release']}, built {baked['built']}")
+    if settings.get("DEVELOPMENT") == "yes":
+        lines.append("DEVELOPMENT: errors show their source to every visitor")
     for service in SERVICES:
         state = _state(service)
         lines.append(f"{service:<12} {state}")

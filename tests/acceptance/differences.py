@@ -1,0 +1,137 @@
+"""`make differences`: what tells Vagrant's machine from the image, and why it may.
+
+Packages, units, and every file that provisioning could have written are listed on both; what
+differs without a reason below is a fault, and the exit code is 1.
+"""
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+from acceptance.stages import bring_up, settle
+from machine import Host, Machine, MachineError, RemoteHost
+from machine.vagrant import vagrant_login
+
+TOP = Path(__file__).resolve().parents[2]
+LISTING_SECONDS = 600.0  # emulation on two cores: one minute
+
+# Prints a JSON object: what there is, and what it is like.
+LIST = r"""
+import hashlib, json, os, subprocess
+
+def lines(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+found = {}
+for line in lines("dpkg-query", "-W", "-f", "${binary:Package} ${Version}\n"):
+    name, version = line.split()
+    found["package " + name] = version
+for line in lines("systemctl", "list-unit-files", "--no-legend", "--plain"):
+    name, state = line.split()[:2]
+    found["unit " + name] = state
+for path in ("/etc/passwd", "/etc/group", "/etc/laurel/build.env"):
+    for line in open(path):
+        found["line of " + path + " " + line.rstrip()] = "there"
+for top in ("/etc", "/usr/bin", "/usr/lib/laurel", "/usr/lib/systemd/system",
+            "/usr/lib/tmpfiles.d", "/usr/local", "/usr/share/laurel", "/srv/site"):
+    for folder, folders, files in os.walk(top):
+        if "__pycache__" in folders:
+            folders.remove("__pycache__")
+        for name in files + [name for name in folders if os.path.islink(f"{folder}/{name}")]:
+            path = f"{folder}/{name}"
+            if os.path.islink(path):
+                like = "-> " + os.readlink(path)
+            else:
+                status = os.stat(path)
+                with open(path, "rb") as file:
+                    content = hashlib.sha256(file.read()).hexdigest()[:12]
+                like = f"{status.st_mode & 0o7777:o} {status.st_uid}:{status.st_gid} {content}"
+            found["file " + path] = like
+print(json.dumps(found))
+"""
+
+USERS = "the machine's user, and its key"
+RSYNC = "rsync, with which Vagrant brings the project"
+IDENTITY = "identity: each machine has its own"
+SEALING = "sealing"
+LISTED = "line by line above"
+MAY_DIFFER = (
+    (r"line of /etc/(passwd|group) .*\b(vagrant|debian|ubuntu)\b.*", USERS),
+    (r"file /etc/(shadow|gshadow|subuid|subgid|passwd|group|sudoers\.d/.*)-?", USERS),
+    (r"(package|unit) (rsync|libpopt0|libxxhash0)(:\w+|\.service)?", RSYNC),
+    (r"file /(etc|usr)/.*\b(rsync|rsync-ssl|rrsync)\b.*", RSYNC),
+    (r"file /etc/(machine-id|hostname|hosts|ssh/ssh_host_.*|netplan/.*)", IDENTITY),
+    (r"file /etc/laurel/(site\.env|release\.json)", IDENTITY),
+    (r"(unit|file /etc/systemd/system/)systemd-firstboot\.service", SEALING),
+    (r"line of /etc/laurel/build\.env DEVELOPMENT=.*", "development settings"),
+    (r"file /etc/laurel/build\.env", LISTED),
+)
+
+
+def differences(ours: dict[str, str], theirs: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """What is not the same in both, by name: how it is in the one and in the other."""
+    return {
+        name: (ours.get(name, "missing"), theirs.get(name, "missing"))
+        for name in sorted(ours.keys() | theirs.keys())
+        if ours.get(name) != theirs.get(name)
+    }
+
+
+def reason(name: str) -> str:
+    """Why `name` may differ; empty if it may not."""
+    return next((why for pattern, why in MAY_DIFFER if re.fullmatch(pattern, name)), "")
+
+
+def report(found: dict[str, tuple[str, str]]) -> list[str]:
+    """Lines for every difference: those that may be by their reason, then those that may not."""
+    by_reason: dict[str, list[str]] = {}
+    for name in found:
+        by_reason.setdefault(reason(name), []).append(name)
+    wrong = by_reason.pop("", [])
+    lines = []
+    for why, names in by_reason.items():
+        lines += [f"{why}:", *(f"    {name}" for name in names)]
+    lines.append(f"without a reason: {len(wrong) or 'none'}")
+    for name in wrong:
+        lines += [f"    {name}", *(f"        {like}" for like in found[name])]
+    return lines
+
+
+def listing(machine: Host) -> dict[str, str]:
+    """What there is on `machine`."""
+    told: dict[str, str] = json.loads(
+        machine.succeed("python3 -", stdin=LIST, timeout=LISTING_SECONDS)
+    )
+    return told
+
+
+def main() -> int:
+    """Compare, print and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("image", type=Path)
+    options = parser.parse_args()
+    try:
+        login = vagrant_login(TOP / "vagrant")
+        target = f"{login.user}@{login.address}:{login.port}"
+        with RemoteHost(target, key=login.key, known_hosts=False) as vagrant:
+            cpus = int(vagrant.succeed("nproc"))
+            ours = listing(vagrant)
+        user = "ubuntu" if "ubuntu" in options.image.name else "debian"
+        with Machine(options.image, name="differences", cpus=cpus, ssh_user=user) as machine:
+            print(f"differences: {options.image} boots ({machine.accelerator})", flush=True)
+            bring_up(machine, machine.start)
+            settle(machine, "/")
+            theirs = listing(machine)
+    except MachineError as error:
+        print(f"differences: {error}", file=sys.stderr)
+        return 1
+    found = differences(ours, theirs)
+    print(f"{len(found)} differences between Vagrant's machine and {options.image}")
+    print(*report(found), sep="\n")
+    return 1 if any(not reason(name) for name in found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Where Vagrant's machine is, as a program of that name tells."""
+
+from pathlib import Path
+
+import pytest
+from machine import MachineError
+from machine.vagrant import vagrant_login
+
+SSH_CONFIG = """
+Host default
+  HostName 192.0.2.7
+  User vagrant
+  Port 2201
+  UserKnownHostsFile /dev/null
+  StrictHostKeyChecking no
+  PasswordAuthentication no
+  IdentityFile "/home/a b/private_key"
+  IdentitiesOnly yes
+"""
+
+
+def vagrant(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a `vagrant` that is this shell script in front of any other."""
+    program = folder / "vagrant"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_the_login_is_that_of_vagrants_own_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text(SSH_CONFIG)
+    vagrant(tmp_path, monkeypatch, f'test "$*" = "ssh-config default" && cat {tmp_path}/config')
+    login = vagrant_login(tmp_path)
+    assert str(login) == "vagrant@192.0.2.7:2201"
+    assert login.key == Path("/home/a b/private_key")
+    assert not login.known_hosts
+
+
+def test_a_machine_that_does_not_run_is_told_with_vagrants_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vagrant(tmp_path, monkeypatch, "echo The machine is not ready for SSH >&2; exit 1")
+    with pytest.raises(MachineError, match=r"run `make vagrant` first\nThe machine is not ready"):
+        vagrant_login(tmp_path)
+
+
+def test_without_vagrant_it_says_what_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MachineError, match="vagrant is not installed: run `make vagrant`"):
+        vagrant_login(tmp_path)

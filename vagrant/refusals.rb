@@ -1,0 +1,33 @@
+# What keeps `vagrant up` from working, each in one line that says what to do.
+
+require "socket"
+
+def refuse(problem)
+  abort "vagrant: #{problem}"
+end
+
+# Before Vagrant looks for a provider: its own answer is a page.
+def refuse_without_provider
+  return unless ARGV.include?("up")
+  return if Vagrant.has_plugin?("vagrant-libvirt") || Vagrant::Util::Which.which("VBoxManage")
+
+  refuse "no provider: install vagrant-libvirt (`make vagrant` does) or VirtualBox"
+end
+
+def refuse_without_box(box, catalog)
+  return if !box.start_with?("laurel/") || File.exist?(catalog)
+
+  refuse "there is no box #{box}: run `make box OS=#{box.delete_prefix('laurel/')}` first"
+end
+
+def refuse_without_libvirt
+  return if system("virsh", "--quiet", "--connect", "qemu:///system", "version", out: File::NULL, err: File::NULL)
+
+  refuse "libvirt does not answer: start it (systemctl start libvirtd), and be root or of the group libvirt"
+end
+
+def refuse_taken_port(port)
+  TCPServer.new("127.0.0.1", port).close
+rescue Errno::EADDRINUSE
+  refuse "port #{port} of 127.0.0.1 is taken: stop what holds it, or name another with HTTP_PORT="
+end

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# `make sync`: brings the project as it is now onto Vagrant's machine, as a release
+# of its own, and renews the site's processes one at a time.
+set -euo pipefail
+
+cd "$(dirname "$(readlink -f "$0")")"
+
+if [[ ! -e .vagrant/machines/default ]]; then
+	echo "sync: there is no machine: run \`make vagrant\` first" >&2
+	exit 1
+fi
+# Only libvirt's folders are copies; VirtualBox shares the host's own.
+if [[ -e .vagrant/machines/default/libvirt/id ]]; then vagrant rsync; fi
+exec vagrant ssh --no-tty --command \
+	"sudo bash /laurel/provision/provision.sh 20-site 50-supervisor 90-describe"
