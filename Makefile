@@ -15,6 +15,7 @@ CHECKS ?=
 # HOST=user@address (and KEY=file) a host that runs, where DISRUPT=1 allows checks that kill,
 # restart or write.
 TARGET ?= $(if $(HOST),host,image)
+export DISRUPT ?= $(if $(filter vagrant,$(TARGET)),1)
 PROVED.image = --image=$(IMAGE)
 PROVED.vagrant = --vagrant
 PROVED.host = --host=$(HOST) $(if $(KEY),--key=$(KEY)) $(if $(URL),--url=$(URL))
@@ -23,7 +24,7 @@ REPORTS = build/reports/$(if $(filter image,$(TARGET)),$(OS),$(TARGET))
 IMAGE ?= build/image/laurel-$(OS)-$(ARCH).qcow2
 
 .DEFAULT_GOAL = help
-.PHONY: help prerequisites image box vagrant sync differences acceptance acceptance-faults acceptance-full run test lint format lock clean
+.PHONY: help prerequisites image box vagrant sync vagrant-destroy differences acceptance acceptance-faults acceptance-vagrant acceptance-full run test lint format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -43,18 +44,23 @@ vagrant: box ## a machine to develop on, provisioned as the image is: http://127
 sync: ## serve APP on Vagrant's machine as it is now, one process at a time
 	@vagrant/sync.sh
 
+vagrant-destroy: ## end Vagrant's machine, and remove what it left in libvirt
+	@vagrant/down.sh
+
 differences: prerequisites ## what tells Vagrant's machine from the image, and why it may
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/differences.py $(IMAGE)
 
-acceptance: export DISRUPT := $(if $(filter vagrant,$(TARGET)),1,$(DISRUPT))
 acceptance: prerequisites ## boot the image, check it, reboot it, cut its power, checking each time
 	@$(PYTHON) -m pytest tests/acceptance -v --tb=short -m "$(CHECKS)" $(PROVED) --junit-xml=$(REPORTS)/acceptance.xml --html=$(REPORTS)/acceptance.html --self-contained-html
 
 acceptance-faults: prerequisites ## plant each known fault in a running image: the check meant for it must fail
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/faults.py $(IMAGE)
 
+acceptance-vagrant: prerequisites ## Vagrant's machine from nothing to nothing: up, checked, reloaded, checked, destroyed
+	@vagrant/prove.sh
+
 acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
-	@$(MAKE) image acceptance acceptance-faults OS=debian-13
+	@$(MAKE) image acceptance acceptance-faults acceptance-vagrant OS=debian-13
 	@$(MAKE) image acceptance OS=debian-12
 
 run: prerequisites ## boot the image, print its address, stop it with Ctrl-C

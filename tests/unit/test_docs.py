@@ -1,0 +1,30 @@
+"""What the documents name is there."""
+
+import re
+from pathlib import Path
+
+
+def test_every_check_that_is_named_exists(top: Path) -> None:
+    named = re.findall(r"`(test_\w+)`", (top / "docs/traps.md").read_text())
+    programs = [*top.glob("tests/*/test_*.py"), *top.glob("tests/acceptance/*/test_*.py")]
+    there = {name for path in programs for name in re.findall(r"def (test_\w+)", path.read_text())}
+    assert len(named) > 20
+    assert set(named) - there == set()
+
+
+def test_every_command_and_file_of_the_documents_is_there(top: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (top / "Makefile").read_text(), re.MULTILINE))
+    for document in (top / "README.md", *top.glob("docs/*.md")):
+        text = document.read_text()
+        commands = set(re.findall(r"`make ([a-z-]+)|^make ([a-z-]+)", text, re.MULTILINE))
+        assert {first or second for first, second in commands} <= targets, document
+        for link in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert (document.parent / link).exists(), f"{document}: {link}"
+
+
+def test_every_setting_is_in_the_readme(top: Path) -> None:
+    settings = re.findall(
+        r'^: "\$\{(\w+):=', (top / "provision/settings.sh").read_text(), re.MULTILINE
+    )
+    readme = (top / "README.md").read_text()
+    assert [name for name in settings if f"`{name}`" not in readme] == []
