@@ -9,12 +9,21 @@ build/venv/bin/ruff check --quiet .
 build/venv/bin/ruff format --check --quiet .
 
 echo "lint: mypy"
-build/venv/bin/mypy --no-error-summary packer provision/files/usr/lib/laurel/laurel tests/machine
+build/venv/bin/mypy --no-error-summary packer provision/files/usr/lib/laurel/laurel tests/machine tests/acceptance/*.py
 
 echo "lint: shellcheck, shfmt"
 mapfile -t scripts < <(shfmt -f packer provision tests vagrant)
 shellcheck "${scripts[@]}" .ci/run
 shfmt -d "${scripts[@]}" .ci/run
+
+echo "lint: vagrant"
+if command -v vagrant >/dev/null; then
+	for provider in libvirt virtualbox; do
+		(cd vagrant && VAGRANT_DEFAULT_PROVIDER=$provider vagrant validate --ignore-provider) >/dev/null
+	done
+else
+	echo "lint: vagrant is not installed (\`make vagrant\` does it): the Vagrantfile was not looked at"
+fi
 
 echo "lint: packer"
 packer fmt -check -diff packer >/dev/null || {

@@ -26,10 +26,6 @@ trap 'vagrant/down.sh >/dev/null 2>&1' EXIT
 
 say "up"
 make --no-print-directory vagrant
-say "the Vagrantfile is valid for both providers"
-for provider in libvirt virtualbox; do
-	(cd vagrant && VAGRANT_DEFAULT_PROVIDER=$provider vagrant validate --ignore-provider)
-done
 say "its checks, before and after a reboot"
 make --no-print-directory acceptance TARGET=vagrant
 say "reload"

@@ -64,6 +64,14 @@ class Host(ABC):
         """The site as this host reaches it, without a slash at its end."""
 
     @abstractmethod
+    def start(self) -> None:
+        """Power on.
+
+        Raises:
+            MachineError: it runs already, or only a hypervisor can do that.
+        """
+
+    @abstractmethod
     def crash(self) -> None:
         """Cut the power: whatever the disk does not hold yet is lost.
 
