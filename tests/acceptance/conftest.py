@@ -20,7 +20,7 @@ from acceptance.stages import (
 )
 from acceptance.web import Browser
 from machine import Host, Machine, RemoteHost
-from machine.vagrant import vagrant_login
+from machine.vagrant import vagrant_host
 
 DISK_GIB = 8  # larger than the image, so that growing shows
 HOSTNAME = "proof"  # in the meta-data of a machine of ours
@@ -124,24 +124,10 @@ def image(pytestconfig: pytest.Config) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def ssh_user(pytestconfig: pytest.Config) -> str:
-    """The user that the image's cloud-init makes."""
-    path = pytestconfig.getoption("--image")
-    return "ubuntu" if path and "ubuntu" in path.name else "debian"
-
-
 def _host(config: pytest.Config) -> RemoteHost:
     """The host that the options name."""
     if config.getoption("--vagrant"):
-        login = vagrant_login(TOP / "vagrant")
-        return RemoteHost(
-            f"{login.user}@{login.address}:{login.port}",
-            key=login.key,
-            # Vagrant's own forward of a port ends with the boot, where libvirt runs the machine.
-            through_ssh=True,
-            known_hosts=False,
-        )
+        return vagrant_host(TOP / "vagrant")
     target = config.getoption("--host")
     if not target:
         pytest.exit("name what to check: --image, --vagrant or --host", returncode=4)
@@ -161,7 +147,6 @@ def the_course(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> I
         request.getfixturevalue("image"),
         name="acceptance",
         disk_gib=DISK_GIB,
-        ssh_user=request.getfixturevalue("ssh_user"),
         hostname=HOSTNAME,
         **HARDWARE[FIRST_BOOT]._asdict(),
     ) as machine:

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from acceptance.stages import bring_up, settle
-from machine import Host, Machine, MachineError, RemoteHost
-from machine.vagrant import vagrant_login
+from machine import Host, Machine, MachineError
+from machine.vagrant import vagrant_host
 
 TOP = Path(__file__).resolve().parents[2]
 LISTING_SECONDS = 600.0  # emulation on two cores: one minute
@@ -113,13 +113,10 @@ def main() -> int:
     parser.add_argument("image", type=Path)
     options = parser.parse_args()
     try:
-        login = vagrant_login(TOP / "vagrant")
-        target = f"{login.user}@{login.address}:{login.port}"
-        with RemoteHost(target, key=login.key, known_hosts=False) as vagrant:
+        with vagrant_host(TOP / "vagrant") as vagrant:
             cpus = int(vagrant.succeed("nproc"))
             ours = listing(vagrant)
-        user = "ubuntu" if "ubuntu" in options.image.name else "debian"
-        with Machine(options.image, name="differences", cpus=cpus, ssh_user=user) as machine:
+        with Machine(options.image, name="differences", cpus=cpus) as machine:
             print(f"differences: {options.image} boots ({machine.accelerator})", flush=True)
             bring_up(machine, machine.start)
             settle(machine, "/")

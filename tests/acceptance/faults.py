@@ -165,9 +165,8 @@ def main() -> int:
     faults = [fault for fault in FAULTS if options.only in fault.name]
     missed = []
     started = time.monotonic()
-    user = "ubuntu" if "ubuntu" in options.image.name else "debian"
     try:
-        with Machine(options.image, name="faults", hostname="proof", ssh_user=user) as machine:
+        with Machine(options.image, name="faults", hostname="proof") as machine:
             print(f"faults: {options.image} boots ({machine.accelerator})", flush=True)
             bring_up(machine, machine.start)
             settle(machine, "/")

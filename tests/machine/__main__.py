@@ -31,9 +31,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="PORT",
         help="port of 127.0.0.1 for the site, 0 for any free one (%(default)s)",
     )
-    parser.add_argument(
-        "--ssh-user", default="debian", metavar="USER", help="the image's user (%(default)s)"
-    )
+    parser.add_argument("--ssh-user", metavar="USER", help="the image's user (that of its system)")
     parser.add_argument(
         "--firmware", choices=["bios", "uefi"], default="bios", help="(%(default)s)"
     )

@@ -48,7 +48,8 @@ class Machine(Host):
         firmware: bios or uefi.
         accelerator: kvm or tcg; None takes what works here, see `qemu.default_accelerator`.
         disk_gib: size of the disk that the machine sees, in GiB; None leaves the image's.
-        ssh_user: the image's default user, whom cloud-init gives the key.
+        ssh_user: the image's default user, whom cloud-init gives the key; None for the system that
+            the image's name begins with, laurel-ubuntu-24.04-amd64.qcow2 or any other.
         user_data: what the seed holds instead of the default, a cloud-config with our key; the key
             is in the meta-data then, as clouds give theirs.
         extra_user_data: fields added to the default user-data (write_files, ...).
@@ -71,7 +72,7 @@ class Machine(Host):
         firmware: qemu.Firmware = "bios",
         accelerator: qemu.Accelerator | None = None,
         disk_gib: int | None = None,
-        ssh_user: str = "debian",
+        ssh_user: str | None = None,
         user_data: str | None = None,
         extra_user_data: Mapping[str, Any] | None = None,
         hostname: str | None = None,
@@ -85,7 +86,7 @@ class Machine(Host):
         self.image = image
         self.public_key = ""
         self._disk_gib = disk_gib
-        self._ssh_user = ssh_user
+        self._ssh_user = ssh_user or ("ubuntu" if "ubuntu" in image.name else "debian")
         self._user_data = user_data
         self._extra_user_data = extra_user_data
         self._hostname = hostname

@@ -1,4 +1,4 @@
-"""Where Vagrant's machine is."""
+"""Vagrant's machine."""
 
 import subprocess
 from pathlib import Path
@@ -6,13 +6,15 @@ from pathlib import Path
 import paramiko
 
 from machine.error import MachineError
-from machine.ssh import Login
+from machine.remote import RemoteHost
 
 NAME = "default"
 
 
-def vagrant_login(folder: Path) -> Login:
-    """Return how to log in to the machine of the Vagrantfile in `folder`.
+def vagrant_host(folder: Path) -> RemoteHost:
+    """Return the machine of the Vagrantfile in `folder`; its site is reached through SSH.
+
+    Vagrant's own forward of a port ends with the boot, where libvirt runs the machine.
 
     Raises:
         MachineError: Vagrant is not installed, or no machine of it runs.
@@ -27,10 +29,9 @@ def vagrant_login(folder: Path) -> Login:
         told = (shown.stderr or shown.stdout).strip()
         raise MachineError(f"Vagrant's machine does not run: run `make vagrant` first\n{told}")
     config = paramiko.SSHConfig.from_text(shown.stdout).lookup(NAME)
-    return Login(
-        address=config["hostname"],
-        port=int(config["port"]),
-        user=config["user"],
+    return RemoteHost(
+        f"{config['user']}@{config['hostname']}:{config['port']}",
         key=Path(config["identityfile"][0]),
+        through_ssh=True,
         known_hosts=False,
     )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -112,6 +113,15 @@ def test_leaving_the_context_ends_the_process_and_keeps_only_the_console(
     assert [path.name for path in machine.folder.iterdir()] == ["console.log"]
     assert GREETING in machine.console_tail()
     machine.close()
+
+
+def test_the_user_is_that_of_the_images_system(image: Path, tmp_path: Path) -> None:
+    ubuntu = tmp_path / "laurel-ubuntu-24.04-amd64.qcow2"
+    shutil.copy(image, ubuntu)
+    for path, user in ((image, "debian"), (ubuntu, "ubuntu")):
+        with make(path, tmp_path) as machine:
+            machine.start()
+            assert machine.login.user == user
 
 
 def test_an_error_in_the_context_ends_the_process(image: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from machine import MachineError
-from machine.vagrant import vagrant_login
+from machine.vagrant import vagrant_host
 
 SSH_CONFIG = """
 Host default
@@ -32,7 +32,9 @@ def test_the_login_is_that_of_vagrants_own_configuration(
 ) -> None:
     (tmp_path / "config").write_text(SSH_CONFIG)
     vagrant(tmp_path, monkeypatch, f'test "$*" = "ssh-config default" && cat {tmp_path}/config')
-    login = vagrant_login(tmp_path)
+    with vagrant_host(tmp_path) as host:
+        login = host.login
+        assert host.url.startswith("http://127.0.0.1:")
     assert str(login) == "vagrant@192.0.2.7:2201"
     assert login.key == Path("/home/a b/private_key")
     assert not login.known_hosts
@@ -43,7 +45,7 @@ def test_a_machine_that_does_not_run_is_told_with_vagrants_words(
 ) -> None:
     vagrant(tmp_path, monkeypatch, "echo The machine is not ready for SSH >&2; exit 1")
     with pytest.raises(MachineError, match=r"run `make vagrant` first\nThe machine is not ready"):
-        vagrant_login(tmp_path)
+        vagrant_host(tmp_path)
 
 
 def test_without_vagrant_it_says_what_installs_it(
@@ -51,4 +53,4 @@ def test_without_vagrant_it_says_what_installs_it(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MachineError, match="vagrant is not installed: run `make vagrant`"):
-        vagrant_login(tmp_path)
+        vagrant_host(tmp_path)
