@@ -24,16 +24,27 @@ if [[ -n $(left) ]]; then
 fi
 trap 'vagrant/down.sh >/dev/null 2>&1' EXIT
 
+# The developer's loop edits the project.
+export APP=$PWD/build/work/vagrant-app
+rm -rf "$APP"
+mkdir -p build/work
+cp -r app "$APP"
+
 say "up"
 make --no-print-directory vagrant
 say "its checks, before and after a reboot"
 make --no-print-directory acceptance TARGET=vagrant
+say "what tells it from the image"
+make --no-print-directory differences
+say "an edit of the project is served"
+build/venv/bin/python -m pytest -q -s tests/vagrant
+say "a second provisioning changes nothing"
+(cd vagrant && vagrant provision --provision-with file,provision.sh) | tee build/logs/vagrant-provision.log
+if grep -q '  wrote' build/logs/vagrant-provision.log; then exit 1; fi
 say "reload"
 (cd vagrant && vagrant reload)
 say "its checks after the reload"
 make --no-print-directory acceptance TARGET=vagrant DISRUPT=
-say "what tells it from the image"
-make --no-print-directory differences
 say "destroy"
 trap - EXIT
 vagrant/down.sh

@@ -1,0 +1,68 @@
+"""`make sync`: an edit of the project is served, and one process's guests leave at a time.
+
+Needs Vagrant's machine, made with APP naming a copy of app/ that this may edit.
+"""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import websocket
+from acceptance.chat_site.chat import PUBLIC, Guest, new_text
+from acceptance.daphnes import wait_until_healthy, websockets_taken
+from acceptance.web import Browser, open_websocket
+from machine.vagrant import vagrant_host
+
+TOP = Path(__file__).resolve().parents[2]
+PAGE = "chat/templates/chat/room.html"
+SYNC_SECONDS = 600
+
+
+def is_open(guest: Guest) -> bool:
+    """Whether its websocket is; reads what has come."""
+    guest.socket.settimeout(0.2)
+    try:
+        while True:
+            guest.socket.recv()
+    except websocket.WebSocketTimeoutException:
+        return True
+    except (websocket.WebSocketException, OSError):
+        return False
+
+
+@pytest.fixture
+def project() -> Path:
+    """The project that the machine was made with."""
+    given = os.environ.get("APP")
+    assert given, "APP names no copy of app/"
+    path = Path(given).resolve()
+    assert path != TOP / "app", "this edits the project: make the machine with a copy"
+    return path
+
+
+def test_an_edit_is_served_and_the_other_processes_keep_their_guests(
+    project: Path,
+) -> None:
+    marker = new_text("an edit")
+    page = project / PAGE
+    page.write_text(page.read_text() + f"<!-- {marker} -->\n")
+    with vagrant_host(TOP / "vagrant") as machine:
+        before = websockets_taken(machine)
+        guests = [Guest(open_websocket(machine.url, PUBLIC)) for _ in range(2 * len(before))]
+        assert all(count > before[number] for number, count in websockets_taken(machine).items())
+        started = time.monotonic()
+        sync = subprocess.Popen(
+            ["make", "sync"], cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        one_process_at_a_time = False
+        while sync.poll() is None and time.monotonic() - started < SYNC_SECONDS:
+            still_there = sum(is_open(guest) for guest in guests)
+            one_process_at_a_time |= 0 < still_there < len(guests)
+        told, _ = sync.communicate(timeout=10)
+        print(f"synced in {time.monotonic() - started:.0f} s\n{told}")
+        assert sync.returncode == 0, told
+        wait_until_healthy(machine)
+        assert marker in Browser(machine.url).get("/").text
+        assert one_process_at_a_time, "no guest left, or all at once"
