@@ -70,7 +70,8 @@ release=/srv/site/releases/$id
 # no second one. Files of the same kind count, too, for requirements may include others.
 environment=$(
 	cd "$PROJECT"
-	find . -type f -name "*.${REQUIREMENTS##*.}" -print0 | sort -z | xargs -0 sha256sum | digest
+	find . -type f \( -path "./$REQUIREMENTS" -o -name "*.${REQUIREMENTS##*.}" \) -print0 |
+		sort -z | xargs -0 sha256sum | digest
 )
 environment=/srv/site/environments/$environment
 
