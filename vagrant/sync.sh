@@ -5,7 +5,7 @@ set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")"
 
-if [[ ! -e .vagrant/machines/default ]]; then
+if ! compgen -G ".vagrant/machines/default/*/id" >/dev/null; then
 	echo "sync: there is no machine: run \`make vagrant\` first" >&2
 	exit 1
 fi

@@ -13,13 +13,14 @@ from acceptance.stages import (
     AFTER_REBOOT,
     AS_FOUND,
     FIRST_BOOT,
+    FOUND_SECONDS,
     HARDWARE,
     STAGES,
     Course,
     remarks,
 )
 from acceptance.web import Browser
-from machine import Host, Machine, RemoteHost
+from machine import Host, Machine, MachineError, RemoteHost
 from machine.vagrant import vagrant_host
 
 DISK_GIB = 8  # larger than the image, so that growing shows
@@ -140,7 +141,12 @@ def _host(config: pytest.Config) -> RemoteHost:
 def the_course(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[Course]:
     """The one machine that goes through the stages; see `course`."""
     if not pytestconfig.getoption("--image"):
-        with _host(pytestconfig) as host:
+        try:
+            host = _host(pytestconfig)
+            host.wait_for_ssh(FOUND_SECONDS)
+        except MachineError as error:
+            pytest.exit(f"nothing to check: {error}", returncode=4)
+        with host:
             yield Course(host, _stages(pytestconfig))
         return
     with Machine(

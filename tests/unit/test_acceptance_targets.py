@@ -65,6 +65,22 @@ def test_a_host_that_may_be_disrupted_misses_only_what_ssh_can_not_do(top: Path)
     }
 
 
+def test_a_host_that_is_not_there_is_one_error(top: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PATH": str(tmp_path)}  # no vagrant
+    shown = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests/acceptance", "--vagrant"],
+        cwd=top,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 4
+    told = shown.stdout + shown.stderr
+    assert told.count("nothing to check: vagrant is not installed: run `make vagrant` first") == 1
+    assert "ERROR" not in told
+
+
 def test_nothing_to_check_is_an_error_that_says_how_to_name_it(top: Path) -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "tests/acceptance", "-k", "no_unit_has_failed"],
