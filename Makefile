@@ -14,8 +14,14 @@ CHECKS ?=
 # What is put to the proof: the image; with TARGET=vagrant Vagrant's machine; with
 # HOST=user@address (and KEY=file) a host that runs, where DISRUPT=1 allows checks that kill,
 # restart or write.
+ifneq ($(origin HOST),command line) # a shell may have a variable of that name
+HOST =
+endif
 TARGET ?= $(if $(HOST),host,image)
-export DISRUPT ?= $(if $(filter vagrant,$(TARGET)),1)
+ifneq ($(origin DISRUPT),command line)
+DISRUPT := $(or $(DISRUPT),$(if $(filter vagrant,$(TARGET)),1))
+endif
+export DISRUPT
 PROVED.image = --image=$(IMAGE)
 PROVED.vagrant = --vagrant
 PROVED.host = --host=$(HOST) $(if $(KEY),--key=$(KEY)) $(if $(URL),--url=$(URL))
@@ -41,7 +47,7 @@ box: prerequisites ## make the Vagrant boxes of OS from its base disk
 vagrant: box ## a machine to develop on, provisioned as the image is: http://127.0.0.1:8080
 	@vagrant/up.sh
 
-sync: ## serve APP on Vagrant's machine as it is now, one process at a time
+sync: ## serve the project on Vagrant's machine as it is now, one process at a time
 	@vagrant/sync.sh
 
 vagrant-destroy: ## end Vagrant's machine, and remove what it left in libvirt
@@ -56,7 +62,7 @@ acceptance: prerequisites ## boot the image, check it, reboot it, cut its power,
 acceptance-faults: prerequisites ## plant each known fault in a running image: the check meant for it must fail
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/faults.py $(IMAGE)
 
-acceptance-vagrant: prerequisites ## Vagrant's machine from nothing to nothing: up, checked, reloaded, checked, destroyed
+acceptance-vagrant: image ## Vagrant's machine from nothing to nothing: up, checked, reloaded, checked, destroyed
 	@vagrant/prove.sh
 
 acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM

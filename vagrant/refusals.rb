@@ -10,6 +10,7 @@ end
 def refuse_without_provider
   return unless ARGV.include?("up")
   return if Vagrant.has_plugin?("vagrant-libvirt") || Vagrant::Util::Which.which("VBoxManage")
+  return if ENV["VBOX_INSTALL_PATH"] || ENV["VBOX_MSI_INSTALL_PATH"] # Windows
 
   refuse "no provider: install vagrant-libvirt (`make vagrant` does) or VirtualBox"
 end
@@ -28,6 +29,9 @@ end
 
 def refuse_taken_port(port)
   TCPServer.new("127.0.0.1", port).close
+rescue Errno::EACCES
+  nil # below 1024; the provider asks for the right to it
 rescue Errno::EADDRINUSE
-  refuse "port #{port} of 127.0.0.1 is taken: stop what holds it, or name another with HTTP_PORT="
+  refuse "port #{port} of 127.0.0.1 is taken: stop what holds it (`vagrant halt` ends a forward of" \
+         " Vagrant's own), or name another with HTTP_PORT="
 end

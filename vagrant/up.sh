@@ -3,30 +3,39 @@
 # where no service manager starts them, then `vagrant up`.
 set -euo pipefail
 
-here=$(dirname "$(readlink -f "$0")")
-readonly uri=qemu:///system
+cd "$(dirname "$(readlink -f "$0")")"
+export LIBVIRT_DEFAULT_URI=qemu:///system
+# What was not there before us, for down.sh to end: a daemon and its process, a network.
+readonly ours=.vagrant/ours
 
-"$here/../packer/prerequisites.sh" vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients \
+../packer/prerequisites.sh vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients \
 	dnsmasq-base iptables rsync
 
 # answers: whether libvirt can be asked.
 answers() {
-	virsh --quiet --connect "$uri" version >/dev/null 2>&1
+	virsh --quiet version >/dev/null 2>&1
 }
 
+mkdir -p .vagrant
 if ! answers && ((EUID == 0)) && [[ ! -d /run/systemd/system ]]; then
 	echo "vagrant: no service manager here: starting virtlogd and libvirtd"
-	virtlogd --daemon
-	libvirtd --daemon
+	for daemon in virtlogd libvirtd; do
+		"$daemon" --daemon
+		echo "$daemon $(</run/"$daemon".pid)" >>"$ours"
+	done
 	for _ in {1..30}; do
 		! answers || break
 		sleep 1
 	done
 fi
-
-if [[ $("$here/../packer/accelerator.sh") == tcg ]]; then
-	echo "vagrant: KVM does not run a guest here (is nested virtualisation on?): it is emulated, which takes minutes"
+if answers && ! virsh net-info vagrant-libvirt >/dev/null 2>&1; then
+	echo "network vagrant-libvirt" >>"$ours"
 fi
 
-cd "$here"
+kernels=(../build/base/"${OS:-debian-13}"/*/vmlinuz)
+if [[ $(../packer/accelerator.sh "${kernels[0]}") == tcg ]]; then
+	echo "vagrant: KVM does not run a guest here, so it is emulated, which takes minutes: on a virtual" \
+		"machine, is nested virtualisation on? As a user, are you of the group kvm?"
+fi
+
 exec vagrant up --provider=libvirt

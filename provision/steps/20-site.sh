@@ -47,8 +47,10 @@ find_uv() {
 }
 
 # A release is named after its content: the same project is the same release.
+# What tools leave beside the code is no part of it.
 list_files() {
-	find . -type f ! -path '*/__pycache__/*' ! -path './.git/*' ! -name '*.sqlite3' ! -name '.env' -print0
+	find . \( -name .git -o -name .venv -o -name node_modules -o -name __pycache__ -o -name '.*_cache' \) -prune \
+		-o -type f ! -name '*.sqlite3' ! -name .env -print0
 }
 # digest: a name for what it reads, and for the Python that it is made with.
 digest() {

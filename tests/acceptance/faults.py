@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from acceptance.stages import bring_up, let_units_start, settle
+from acceptance.stages import AS_FOUND, bring_up, let_units_start, settle
 from machine import Machine, MachineError
 
 TESTS = Path(__file__).resolve().parent
@@ -142,7 +142,7 @@ def caught(machine: Machine, fault: Fault) -> tuple[bool, str]:
     ended = subprocess.run(
         [
             sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider",
-            str(TESTS / fault.check),
+            str(TESTS / fault.check), "-k", AS_FOUND,
             "--host", f"{machine.login.user}@127.0.0.1:{machine.ssh_port}",
             "--key", str(machine.login.key),
             "--url", machine.url,

@@ -1,5 +1,6 @@
 """`laurel reload`: the order in which processes are renewed."""
 
+import os
 import time
 from collections.abc import Callable, Set
 from pathlib import Path
@@ -24,7 +25,7 @@ class Machine:
 
     def processes(self) -> list[Process]:
         return [
-            Process(number, f"asgi:asgi{number}", 100 + number, self.state(number), 600, "")
+            Process(number, f"asgi:asgi{number}", os.getpid(), self.state(number), 600, "")
             for number in range(self.settings.processes)
         ]
 
@@ -54,6 +55,7 @@ def machine(
     """A machine with three processes that all come back."""
     machine = Machine(make_settings(3, DRAIN_SECONDS="0.3"))
     monkeypatch.setattr(rolling, "LOCK", tmp_path / "run" / "reload.lock")
+    monkeypatch.setattr(rolling, "UNFINISHED", tmp_path / "run" / "reload.unfinished")
     monkeypatch.setattr(rolling, "START_LIMIT", 0.3)
     monkeypatch.setattr(rolling, "configure", lambda: (machine.settings, machine.changed))
     monkeypatch.setattr(nginx, "drain", machine.drain)
@@ -105,6 +107,22 @@ def test_a_process_that_fails_to_start_is_not_waited_for_as_long_as_a_slow_one(
     with pytest.raises(LaurelError, match="asgi:asgi1 does not answer after 0 s"):
         rolling.reload(nothing_said)
     assert time.monotonic() - started < 10
+
+
+def test_a_reload_that_did_not_end_is_taken_up_again_by_the_next_provisioning(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert rolling.outdated()
+    monkeypatch.setattr(rolling, "CURRENT", Path.cwd().parent)
+    assert not rolling.outdated()
+    machine.dead = {1}
+    with pytest.raises(LaurelError):
+        rolling.reload(nothing_said)
+    # Whichever release they run now: nginx still gives one of them no requests.
+    assert rolling.outdated()
+    machine.dead = set()
+    rolling.reload(nothing_said)
+    assert not rolling.outdated()
 
 
 def test_a_lone_process_is_not_drained(

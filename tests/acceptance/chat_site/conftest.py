@@ -10,7 +10,7 @@ LOG_IN = """
 from django.contrib.auth import get_user_model
 from django.test import Client
 users = get_user_model().objects
-staff, _ = users.get_or_create(username="proof", defaults={"is_staff": True})
+staff, _ = users.get_or_create(username="laurel-proof", defaults={"is_staff": True})
 client = Client()
 client.force_login(staff)
 print(client.cookies.output(attrs=[], header="", sep="; ").strip())
@@ -20,7 +20,7 @@ TIDY = """
 from chat.models import Message
 from django.contrib.auth import get_user_model
 Message.objects.filter(text__in={texts!r}).delete()
-get_user_model().objects.filter(username="proof").delete()
+get_user_model().objects.filter(username="laurel-proof").delete()
 """
 _quiet_guests: dict[str, QuietGuest] = {}
 _last_words: dict[str, str] = {}

@@ -13,6 +13,7 @@ from laurel.errors import LaurelError
 from laurel.settings import Settings
 
 LOCK = Path("/run/laurel/reload.lock")
+UNFINISHED = Path("/run/laurel/reload.unfinished")
 START_LIMIT = 120.0  # seconds until a process answers; 15 in emulation on two cores
 RETRIES = 15.0  # seconds for supervisor's next attempts once one has failed: some four
 SUPERVISOR_CONF = Path("/etc/supervisor/conf.d/asgi.conf")
@@ -25,6 +26,7 @@ def reload(say: Callable[[str], None]) -> None:
     Raises LaurelError, with every other process left serving, if one does not come back.
     """
     with _alone():
+        UNFINISHED.touch()
         settings, changed = configure()
         for problem in settings.problems:
             say(problem)
@@ -33,6 +35,7 @@ def reload(say: Callable[[str], None]) -> None:
             supervisor.update()
             nginx.reload()
             wait(settings)
+            UNFINISHED.unlink()
             return
         if nginx.SITE in changed:
             nginx.reload()
@@ -46,10 +49,13 @@ def reload(say: Callable[[str], None]) -> None:
             supervisor.restart(process)
             _wait_for_health(process.number, settings)
         nginx.drain(settings, frozenset())
+        UNFINISHED.unlink()
 
 
 def outdated() -> bool:
-    """Whether a process runs another release than the current one."""
+    """Whether a process runs another release than the current one, or a reload did not end."""
+    if UNFINISHED.exists():
+        return True
     current = CURRENT.resolve()
     running = {
         Path(f"/proc/{process.pid}/cwd").resolve()
