@@ -13,7 +13,7 @@ say() {
 # there: the machines, volumes, networks and processes of libvirt, and Vagrant's boxes.
 there() {
 	find /etc/libvirt/qemu /var/lib/libvirt/images ~/.vagrant.d/boxes -mindepth 1 -maxdepth 3 2>/dev/null | sort
-	pgrep -l 'libvirtd|virtlogd|dnsmasq|qemu-system' || true
+	ps -e -o comm= | grep -E '^(libvirtd|virtlogd|dnsmasq|qemu-system)' | sort || true
 }
 
 # answers: whether the site is where the README says.
