@@ -13,7 +13,7 @@ say() {
 # there: the machines, volumes, networks and processes of libvirt, and Vagrant's boxes.
 there() {
 	find /etc/libvirt/qemu /var/lib/libvirt/images ~/.vagrant.d/boxes -mindepth 1 -maxdepth 3 2>/dev/null | sort
-	ps -e -o comm= | grep -E '^(libvirtd|virtlogd|dnsmasq|qemu-system)' | sort || true
+	ps -e -o comm= | awk '/^(libvirtd|virtlogd|dnsmasq|qemu-system)/' | sort
 }
 
 # answers: whether the site is where the README says.
