@@ -21,6 +21,8 @@ LISTING_SECONDS = 600.0  # emulation on two cores: one minute
 LIST = r"""
 import hashlib, json, os, subprocess
 
+USERS = ("vagrant", "debian", "ubuntu")  # whoever it is, of the same groups
+
 def lines(*command):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
@@ -28,12 +30,18 @@ found = {}
 for line in lines("dpkg-query", "-W", "-f", "${binary:Package} ${Version}\n"):
     name, version = line.split()
     found["package " + name] = version
-for line in lines("systemctl", "list-unit-files", "--no-legend", "--plain"):
+# What else a unit may be (generated, an alias of ...) is not set by anybody.
+for line in lines("systemctl", "list-unit-files", "--no-legend", "--plain",
+                  "--state=enabled,enabled-runtime,disabled,masked"):
     name, state = line.split()[:2]
     found["unit " + name] = state
 for path in ("/etc/passwd", "/etc/group", "/etc/laurel/build.env"):
-    for line in open(path):
-        found["line of " + path + " " + line.rstrip()] = "there"
+    for line in open(path).read().splitlines():
+        if path == "/etc/group":
+            group, members = line.rsplit(":", 1)
+            members = [user for user in members.split(",") if user not in USERS]
+            line = group + ":" + ",".join(members)
+        found["line of " + path + " " + line] = "there"
 for top in ("/etc", "/usr/bin", "/usr/lib/laurel", "/usr/lib/systemd/system",
             "/usr/lib/tmpfiles.d", "/usr/local", "/usr/share/laurel", "/srv/site"):
     for folder, folders, files in os.walk(top):
@@ -61,8 +69,9 @@ MAY_DIFFER = (
     (r"line of /etc/(passwd|group) .*\b(vagrant|debian|ubuntu)\b.*", USERS),
     (r"file /etc/(shadow|gshadow|subuid|subgid|passwd|group|sudoers\.d/.*)-?", USERS),
     (r"(package|unit) (rsync|libpopt0|libxxhash0)(:\w+|\.service)?", RSYNC),
-    (r"file /(etc|usr)/.*\b(rsync|rsync-ssl|rrsync)\b.*", RSYNC),
-    (r"file /etc/(machine-id|hostname|hosts|ssh/ssh_host_.*|netplan/.*)", IDENTITY),
+    (r"file /(etc|usr)/.*rsync[^/]*", RSYNC),
+    (r"file /etc/(machine-id|hostname|hosts|ssh/ssh_host_.*)", IDENTITY),
+    (r"file /etc/(netplan|systemd/network)/.*cloud-init.*", IDENTITY),
     (r"file /etc/laurel/(site\.env|release\.json)", IDENTITY),
     (r"(unit|file /etc/systemd/system/)systemd-firstboot\.service", SEALING),
     (r"line of /etc/laurel/build\.env DEVELOPMENT=.*", "development settings"),
