@@ -5,8 +5,8 @@ set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")"
 export LIBVIRT_DEFAULT_URI=qemu:///system
-# What was not there before us, for down.sh to end: a daemon and its process, a network.
-readonly ours=.vagrant/ours
+# The daemons that we start, each with its process, for down.sh to end.
+readonly daemons=.vagrant/daemons
 
 ../packer/prerequisites.sh vagrant vagrant-libvirt libvirt-daemon-system libvirt-clients \
 	dnsmasq-base iptables rsync
@@ -21,15 +21,12 @@ if ! answers && ((EUID == 0)) && [[ ! -d /run/systemd/system ]]; then
 	echo "vagrant: no service manager here: starting virtlogd and libvirtd"
 	for daemon in virtlogd libvirtd; do
 		"$daemon" --daemon
-		echo "$daemon $(</run/"$daemon".pid)" >>"$ours"
+		echo "$daemon $(</run/"$daemon".pid)" >>"$daemons"
 	done
 	for _ in {1..30}; do
 		! answers || break
 		sleep 1
 	done
-fi
-if answers && ! virsh net-info vagrant-libvirt >/dev/null 2>&1; then
-	echo "network vagrant-libvirt" >>"$ours"
 fi
 
 kernels=(../build/base/"${OS:-debian-13}"/*/vmlinuz)
