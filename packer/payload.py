@@ -20,22 +20,20 @@ def write(
     settings: str,
     revision: str,
     dirty: bool,
-    uv: Path | None,
+    uv: Path,
 ) -> None:
     """Write the compressed tar file `target`: the layout that provision.sh expects around itself.
 
-    `settings` are KEY=VALUE lines; `uv` is the program that installs the project, where it is not
-    to be fetched by the machine; proxies and a CA bundle come from the environment
-    (http_proxy, SSL_CERT_FILE) and are for the build alone.
+    `settings` are KEY=VALUE lines; `uv` is the program that installs the project; proxies and a CA
+    bundle come from the environment (http_proxy, SSL_CERT_FILE) and are for the build alone.
     """
     # The least compression: most of it is uv, which goes to a machine on this host.
     with tarfile.open(target, "w:gz", compresslevel=1) as tar:
         for folder, name in ((provision, "provision"), (project, "app")):
             for path in sources.files(folder):
                 tar.add(path, f"{name}/{path.relative_to(folder)}", filter=_anonymous)
-        if uv:
-            # pip takes a minute in emulation to do what this does in seconds.
-            tar.add(uv, "bin/uv", filter=_anonymous)
+        # pip takes a minute in emulation to do what this does in seconds.
+        tar.add(uv, "bin/uv", filter=_anonymous)
         _add_text(tar, "settings.env", settings)
         _add_text(tar, "build.env", _build_environment(revision, dirty))
         bundle = os.environ.get("SSL_CERT_FILE")

@@ -28,7 +28,8 @@ tac "$daemons" | while read -r name pid; do
 	# Another process may have that number by now.
 	if [[ $(cat "/proc/$pid/comm" 2>/dev/null) == "$name" ]]; then
 		kill "$pid"
-		timeout 10 tail --pid="$pid" -f /dev/null || true
+		timeout 10 tail --pid="$pid" -f /dev/null ||
+			echo "vagrant: $name (pid $pid) was told to end, and still runs" >&2
 	fi
 done
 rm "$daemons"

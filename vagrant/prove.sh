@@ -27,6 +27,7 @@ if compgen -G "vagrant/.vagrant/machines/default/*/id" >/dev/null; then
 	exit 1
 fi
 before=$(there)
+# After a failure, which has been told by then: leave as little as can be.
 trap 'vagrant/down.sh >/dev/null 2>&1' EXIT
 
 # The developer's loop edits the project.

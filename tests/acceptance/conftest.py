@@ -115,16 +115,6 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
         remarks.extend(f"not checked: {name}: {reasons[marker]}" for name in sorted(names))
 
 
-@pytest.fixture(scope="session")
-def image(pytestconfig: pytest.Config) -> Path:
-    """The image under test."""
-    path: Path | None = pytestconfig.getoption("--image")
-    assert path, "this check boots a machine of its own: give --image"
-    if not path.is_file():
-        pytest.exit(f"no image at {path}: run `make image` first", returncode=4)
-    return path
-
-
 def _host(config: pytest.Config) -> RemoteHost:
     """The host that the options name."""
     if config.getoption("--vagrant"):
@@ -138,9 +128,10 @@ def _host(config: pytest.Config) -> RemoteHost:
 
 
 @pytest.fixture(scope="session")
-def the_course(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[Course]:
+def the_course(pytestconfig: pytest.Config) -> Iterator[Course]:
     """The one machine that goes through the stages; see `course`."""
-    if not pytestconfig.getoption("--image"):
+    image: Path | None = pytestconfig.getoption("--image")
+    if not image:
         try:
             host = _host(pytestconfig)
             host.wait_for_ssh(FOUND_SECONDS)
@@ -149,8 +140,10 @@ def the_course(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> I
         with host:
             yield Course(host, _stages(pytestconfig))
         return
+    if not image.is_file():
+        pytest.exit(f"no image at {image}: run `make image` first", returncode=4)
     with Machine(
-        request.getfixturevalue("image"),
+        image,
         name="acceptance",
         disk_gib=DISK_GIB,
         hostname=HOSTNAME,
