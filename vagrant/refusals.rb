@@ -2,6 +2,10 @@
 
 require "socket"
 
+# What slows it, and does not keep it from working.
+EMULATED = "vagrant: KVM does not run a guest here, so it is emulated, which takes minutes: on a virtual" \
+           " machine, is nested virtualisation on? As a user, are you of the group kvm?"
+
 def refuse(problem)
   abort "vagrant: #{problem}"
 end

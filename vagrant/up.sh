@@ -29,10 +29,4 @@ if ! answers && ((EUID == 0)) && [[ ! -d /run/systemd/system ]]; then
 	done
 fi
 
-kernels=(../build/base/"${OS:-debian-13}"/*/vmlinuz)
-if [[ $(../packer/accelerator.sh "${kernels[0]}") == tcg ]]; then
-	echo "vagrant: KVM does not run a guest here, so it is emulated, which takes minutes: on a virtual" \
-		"machine, is nested virtualisation on? As a user, are you of the group kvm?"
-fi
-
 exec vagrant up --provider=libvirt
