@@ -44,7 +44,7 @@ make --no-print-directory acceptance TARGET=vagrant DISRUPT=1
 say "what tells it from the image"
 make --no-print-directory differences
 say "an edit of the project is served"
-build/venv/bin/python -m pytest -q -s tests/vagrant
+build/venv/bin/python -m pytest -q -s tests/vagrant/test_sync.py
 say "a second provisioning changes nothing"
 (cd vagrant && vagrant provision --provision-with file,provision.sh) | tee build/logs/vagrant-provision.log
 if grep 'laurel:   ' build/logs/vagrant-provision.log; then
@@ -56,6 +56,9 @@ say "reload"
 answers
 say "its checks after the reload"
 make --no-print-directory acceptance TARGET=vagrant DISRUPT= REPORTS=build/reports/vagrant-reloaded
+say "provisioned for development"
+(cd vagrant && DEVELOPMENT=yes vagrant provision --provision-with file,provision.sh)
+build/venv/bin/python -m pytest -q tests/vagrant/test_development.py
 say "destroy"
 trap - EXIT
 vagrant/down.sh

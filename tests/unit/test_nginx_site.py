@@ -347,10 +347,13 @@ def test_a_static_file_with_a_hash_in_its_name_is_cached_for_good(
     assert site.requests == []
 
 
-def test_any_other_static_file_is_cached_for_minutes(site: Site, release: Path) -> None:
+def test_any_other_static_file_is_asked_for_again(site: Site, release: Path) -> None:
     answer = site.ask("/static/chat/chat.js")
     assert answer.body == (release / "public/static/chat/chat.js").read_bytes()
-    assert answer.headers["cache-control"] == "public, max-age=300"
+    assert answer.headers["cache-control"] == "no-cache"
+    known = [("If-None-Match", answer.headers["etag"])]
+    again = site.ask("/static/chat/chat.js", headers=known)
+    assert again.status == 304
     assert site.requests == []
 
 
