@@ -1,4 +1,4 @@
-# One file of packer/os/ sets the first six; `make image` sets the rest.
+# One file of packer/os/ sets the first seven; `make image` sets the rest.
 
 variable "os" {
   type        = string
@@ -28,6 +28,11 @@ variable "boot_packages" {
 variable "default_user" {
   type        = string
   description = "The user that the system's cloud-init makes for an instance."
+}
+
+variable "python_version" {
+  type        = string
+  description = "The system's Python, for `make inspect`."
 }
 
 variable "base_image" {

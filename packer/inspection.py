@@ -1,0 +1,116 @@
+"""`make inspect`: what a project is made of and what about it can't work, before anything is built.
+
+Settings come from the environment: OS, APP, and those of provision/settings.sh.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import payload
+import settings
+from settings import SettingError
+
+TOP = Path(__file__).resolve().parent.parent
+PROVISION = TOP / "provision"
+LOCKS = ("poetry.lock", "Pipfile.lock")  # of which no tool of ours makes requirements
+
+
+class InspectionError(Exception):
+    """What can't work, a line for each thing."""
+
+
+def main() -> int:
+    """Print what was found; return the exit code."""
+    project = folder()
+    try:
+        version = python_version(settings.var_file(TOP / "packer" / "os", system()))
+        asked = _ask(project, "report", version)
+        print(asked.stdout, end="")
+        if asked.returncode:
+            raise InspectionError(asked.stderr.strip())
+        refuse_unresolvable(project, inspect(project, version)["REQUIREMENTS"], version)
+        print(f"\nNothing stands against a bake: `make image APP={_shown(project)}`")
+    except (InspectionError, SettingError) as error:
+        print(*(f"inspect: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
+        return 1
+    return 0
+
+
+def system() -> str:
+    """The system to bake."""
+    return os.environ.get("OS") or "debian-13"
+
+
+def folder() -> Path:
+    """The project to bake."""
+    return Path(os.environ.get("APP") or TOP / "app").resolve()
+
+
+def python_version(var_file: Path) -> str:
+    """The Python that the project will run on, as major.minor."""
+    chosen = os.environ.get("SITE_PYTHON", "system")
+    return settings.of_system(var_file)["python_version"] if chosen == "system" else chosen
+
+
+def inspect(project: Path, version: str) -> dict[str, str]:
+    """What provisioning will find in `project`. Raises InspectionError if it can't work."""
+    asked = _ask(project, "settings", version)
+    if asked.returncode:
+        raise InspectionError(asked.stderr.strip())
+    return dict(line.split("=", 1) for line in asked.stdout.splitlines())
+
+
+def refuse_unresolvable(project: Path, requirements: str, version: str) -> None:
+    """Raise InspectionError if no set of packages meets `requirements` on Python `version`."""
+    file = project / requirements
+    if file.name == "uv.lock":
+        return  # it was resolved for every Python that the project names
+    with tempfile.TemporaryDirectory() as work:
+        if file.name in LOCKS:
+            converted = _run("python3", "-m", "project", "requirements", str(file), cwd=PROVISION)
+            if converted.returncode:
+                raise InspectionError(converted.stderr.strip())
+            file = Path(work) / "requirements.txt"
+            file.write_text(converted.stdout)
+        resolved = _run(
+            str(payload.UV),
+            *("pip", "compile", "--quiet", "--no-header", "--no-annotate"),
+            *("--python-version", version, "--output-file", str(Path(work) / "resolved")),
+            str(file),
+            cwd=file.parent,
+        )
+    # What is built from source may need headers for so much as its name; the machine has them.
+    if resolved.returncode and "Failed to build" not in resolved.stderr:
+        raise InspectionError(
+            f"{requirements} can't be installed for Python {version}:\n{resolved.stderr.strip()}"
+        )
+
+
+def _ask(project: Path, what: str, version: str) -> subprocess.CompletedProcess[str]:
+    return _run(
+        str(PROVISION / "inspect.sh"), what, "--python", version, env={"PROJECT": str(project)}
+    )
+
+
+def _run(
+    *command: str, cwd: Path = TOP, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(TOP)) if path.is_relative_to(TOP) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""Read a project: `python3 -m project report|settings FOLDER NAME ...`, or `requirements FILE`.
+
+NAMEs are Laurel's settings: those that the environment has need no search. Exit code 1 if the
+project can't work.
+"""
+
+import argparse
+import os
+import platform
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from project import checks, dependencies
+from project.dependencies import DependencyError
+from project.inspection import InspectionError, Project, inspect
+from project.overrides import overrides
+
+
+def main() -> int:
+    """Print what was asked for; return the exit code."""
+    parser = argparse.ArgumentParser(prog="project", description=__doc__)
+    parser.add_argument("what", choices=("report", "settings", "requirements"))
+    parser.add_argument("path", type=Path)
+    parser.add_argument("names", nargs="*")
+    this = ".".join(platform.python_version_tuple()[:2])
+    parser.add_argument("--python", default=this, help="the machine's version, such as 3.13")
+    options = parser.parse_intermixed_args()
+    given = {name: os.environ[name] for name in options.names if os.environ.get(name)}
+    try:
+        if options.what == "requirements":
+            print(dependencies.requirements(options.path), end="")
+            return 0
+        project = inspect(options.path.resolve(), given)
+        exported = _exports(options.path / "laurel.env")
+        found = list(checks.problems(project, {**given, **exported}, options.python))
+    except (InspectionError, DependencyError) as error:
+        found = [str(error)]
+    except SyntaxError as error:
+        found = [f"{error.filename}, line {error.lineno}: not Python: {error.msg}"]
+    else:
+        if options.what == "report":
+            _report(project, {**given, **exported})
+        elif not found:
+            print(*(f"{one.name}={one.value}" for one in project.found), sep="\n")
+    for problem in found:
+        print(problem, file=sys.stderr)
+    return 1 if found else 0
+
+
+def _exports(file: Path) -> dict[str, str]:
+    """What laurel.env gives the project itself: its `export NAME=value` lines."""
+    if not file.is_file():
+        return {}
+    return dict(re.findall(r"^export (\w+)=(.*)$", file.read_text(), re.MULTILINE))
+
+
+def _report(project: Project, given: Mapping[str, str]) -> None:
+    """Print all that was found: what is baked, what will be others on the machine, what to know."""
+    print("Found")
+    _table([(one.name, one.value, one.source) for one in project.found])
+    for name, command in project.processes.items():
+        print(f"  process {name}: {command}")
+    print("\nSettings of the project that are others on the machine (`laurel settings` shows them)")
+    _table(list(overrides(project, given)))
+    noted = list(checks.notes(project))
+    if noted:
+        print("\nTo know")
+        print(*(f"  {note}" for note in noted), sep="\n")
+
+
+def _table(rows: list[tuple[str, str, str]]) -> None:
+    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for row in rows:
+        print(f"  {row[0]:<{first}}  {row[1]:<{second}}  {row[2]}".rstrip())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,245 @@
+"""What a project needs from the package index: the file that says it, and its packages."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from project.tree import Place, Tree
+from project.versions import allows
+
+# Where requirements stand when no lock file says them; what names production comes first.
+_REQUIREMENTS = (
+    "requirements/production.txt",
+    "requirements/prod.txt",
+    "requirements-production.txt",
+    "requirements-prod.txt",
+    "requirements_production.txt",
+    "requirements_prod.txt",
+    "requirements.txt",
+    "requirements/requirements.txt",
+    "requirements/base.txt",
+)
+LOCKS = ("uv.lock", "poetry.lock", "Pipfile.lock")
+
+
+class DependencyError(Exception):
+    """What is wrong, where, and what to do."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """One requirement: its normalised name, its specifiers (such as "==4.2.1"), its place."""
+
+    name: str
+    specifiers: str
+    place: Place
+
+
+def find(tree: Tree, django_root: Path) -> Path:
+    """The file that says what to install, a lock file rather than another.
+
+    The folders from that of manage.py up to the root are searched. Raises DependencyError.
+    """
+    folders = [django_root, *(up for up in django_root.parents if up.is_relative_to(tree.root))]
+    for names in (LOCKS, _REQUIREMENTS):
+        for folder in folders:
+            for name in names:
+                if (folder / name).is_file():
+                    return folder / name
+    for folder in folders:
+        for name, key, command in (
+            ("pyproject.toml", "poetry", "poetry lock"),
+            ("Pipfile", "packages", "pipenv lock"),
+        ):
+            file = folder / name
+            if not file.is_file():
+                continue
+            parsed = _toml(file)
+            if name == "pyproject.toml" and parsed.get("project", {}).get("dependencies"):
+                return file
+            if key in parsed or key in parsed.get("tool", {}):
+                raise DependencyError(
+                    f"{tree.relative(file)} has no lock file beside it: run `{command}` there and"
+                    " commit what it writes"
+                )
+    raise DependencyError(
+        "nothing says what to install: no "
+        + ", ".join((*LOCKS, "requirements*.txt"))
+        + " and no pyproject.toml with dependencies; add requirements.txt, or"
+        " REQUIREMENTS=file to laurel.env"
+    )
+
+
+def packages(tree: Tree, file: Path) -> dict[str, Package]:
+    """What `file` names, by normalised name. Raises DependencyError if it can't be read."""
+    found: dict[str, Package] = {}
+    for package in _read(tree, file):
+        found.setdefault(package.name, package)
+    return found
+
+
+def requirements(file: Path) -> str | None:
+    """A Pipfile.lock or poetry.lock as the lines that pip and uv install; None for other files.
+
+    The packages of development are left out. Raises DependencyError for what has no such line.
+    """
+    if file.name == "Pipfile.lock":
+        return "".join(f"{line}\n" for line in _pipenv_lines(file))
+    if file.name == "poetry.lock":
+        return "".join(f"{line}\n" for line in _poetry_lines(file))
+    return None
+
+
+def python(tree: Tree, file: Path) -> tuple[str, Place] | None:
+    """Which versions of Python the project says it runs on, and where it says so."""
+    beside = file.parent
+    if file.name == "uv.lock" or not (beside / "Pipfile").is_file():
+        project = beside / "pyproject.toml"
+        if project.is_file():
+            parsed = _toml(project)
+            wanted = parsed.get("project", {}).get("requires-python") or parsed.get("tool", {}).get(
+                "poetry", {}
+            ).get("dependencies", {}).get("python")
+            if isinstance(wanted, str):
+                key = "requires-python" if "project" in parsed else "python"
+                return wanted, Place(tree.relative(project), _line(project, key))
+        return None
+    wanted = _toml(beside / "Pipfile").get("requires", {}).get("python_version")
+    if not wanted:
+        return None
+    return f"=={wanted}", Place(
+        tree.relative(beside / "Pipfile"), _line(beside / "Pipfile", "python")
+    )
+
+
+def normal(name: str) -> str:
+    """A package's name as the index compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _read(tree: Tree, file: Path) -> Iterator[Package]:
+    if file.name == "Pipfile.lock":
+        for name, entry in json.loads(file.read_text())["default"].items():
+            yield Package(normal(name), entry.get("version", ""), Place(tree.relative(file)))
+    elif file.name in ("uv.lock", "poetry.lock"):
+        for entry in _toml(file).get("package", []):
+            if "virtual" in entry.get("source", {}) or "editable" in entry.get("source", {}):
+                continue  # the project itself
+            version = f"=={entry['version']}" if "version" in entry else ""
+            line = _line(file, f'name = "{entry["name"]}"')
+            yield Package(normal(entry["name"]), version, Place(tree.relative(file), line))
+    elif file.name == "pyproject.toml":
+        for text in _toml(file)["project"].get("dependencies", []):
+            yield from _package(text, Place(tree.relative(file), _line(file, text)))
+    else:
+        for path, number, text in _lines(file, frozenset()):
+            yield from _package(text, Place(tree.relative(path), number))
+
+
+def _package(text: str, place: Place) -> Iterator[Package]:
+    """The requirement in `text`, if it is one: `name[extra]==1.2 ; marker`."""
+    found = re.match(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;#@)]*)", text.strip())
+    if found:
+        yield Package(normal(found[1]), found[2].partition(" --")[0].strip(" \\"), place)
+
+
+def _lines(file: Path, seen: frozenset[Path]) -> Iterator[tuple[Path, int, str]]:
+    """The lines of a requirements file and of those that it includes."""
+    if file in seen or not file.is_file():
+        return
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        included = re.match(r"\s*(?:-r|--requirement)[ =]?\s*(\S+)", line)
+        if included:
+            yield from _lines((file.parent / included[1]).resolve(), seen | {file})
+        elif line.strip() and not line.lstrip().startswith("#"):
+            yield file, number, line
+
+
+def _pipenv_lines(file: Path) -> Iterator[str]:
+    for name, entry in json.loads(file.read_text())["default"].items():
+        if "version" not in entry:
+            raise DependencyError(
+                f"{file.name}: {name} has no version from an index ({', '.join(entry)}):"
+                " name a requirements file in laurel.env: REQUIREMENTS=file"
+            )
+        extras = f"[{','.join(entry['extras'])}]" if entry.get("extras") else ""
+        yield _locked(f"{name}{extras}", entry["version"], entry.get("markers"), entry["hashes"])
+
+
+def _poetry_lines(file: Path) -> Iterator[str]:
+    lock = _toml(file)
+    entries = {normal(entry["name"]): entry for entry in lock.get("package", [])}
+    for name in sorted(_of_production(file, entries)):
+        entry = entries[name]
+        if "source" in entry and entry["source"].get("type") not in (None, "legacy"):
+            raise DependencyError(
+                f"{file.name}: {name} comes from {entry['source'].get('type')}, not from an index:"
+                " name a requirements file in laurel.env: REQUIREMENTS=file"
+            )
+        files = entry.get("files") or lock.get("metadata", {}).get("files", {}).get(name, [])
+        markers = entry.get("markers")
+        if isinstance(markers, dict):  # one for each group
+            markers = markers.get("main")
+        yield _locked(name, f"=={entry['version']}", markers, [each["hash"] for each in files])
+
+
+def _of_production(file: Path, entries: dict[str, Any]) -> set[str]:
+    """The packages that the main group needs, directly or not."""
+    if all("groups" in entry for entry in entries.values()):  # since Poetry 2
+        return {
+            name
+            for name, entry in entries.items()
+            if "main" in entry["groups"] and not entry.get("optional")
+        }
+    project = _toml(file.parent / "pyproject.toml")
+    poetry = project.get("tool", {}).get("poetry", {}).get("dependencies", {})
+    waiting = [
+        *(name for name in poetry if name != "python"),
+        *(
+            package.name
+            for text in project.get("project", {}).get("dependencies", [])
+            for package in _package(text, Place(Path("pyproject.toml")))
+        ),
+    ]
+    found: set[str] = set()
+    while waiting:
+        name = normal(waiting.pop())
+        if name in entries and name not in found:
+            found.add(name)
+            waiting += entries[name].get("dependencies", {})
+    return found
+
+
+def _locked(name: str, version: str, markers: str | None, hashes: Iterable[str]) -> str:
+    marker = f" ; {markers}" if markers else ""
+    return " \\\n    ".join([f"{name}{version}{marker}", *(f"--hash={one}" for one in hashes)])
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        import tomllib
+    except ModuleNotFoundError:
+        raise DependencyError(
+            f"{file.name} needs Python 3.11 to be read, and this one is older: name a requirements"
+            " file in laurel.env: REQUIREMENTS=file"
+        ) from None
+    try:
+        return tomllib.loads(file.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise DependencyError(f"{file.name} is not TOML: {error}") from None
+
+
+def _line(file: Path, text: str) -> int:
+    """The first line of `file` that has `text`; 0 if none."""
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        if text in line:
+            return number
+    return 0
+
+
+def runs_on(wanted: str, version: str) -> bool:
+    """Whether a project that wants `wanted` (">=3.10", "^3.11") runs on Python `version`."""
+    return any(allows(part, version) for part in wanted.split("||"))

@@ -1,0 +1,14 @@
+import os
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+from django.urls import path
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "theatre.settings")
+http = get_asgi_application()
+
+from theatre.consumers import SeatConsumer  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {"http": http, "websocket": URLRouter([path("ws/", SeatConsumer.as_asgi())])}
+)

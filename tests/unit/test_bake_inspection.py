@@ -1,0 +1,118 @@
+"""`make inspect`: what it prints, and what it refuses before anything is built."""
+
+import shutil
+from pathlib import Path
+
+import inspection
+import payload
+import pytest
+import settings
+from inspection import InspectionError
+
+UV = """#!/bin/sh
+echo "$*" >>"$CALLS"
+cat "$ANSWER" >&2
+test ! -s "$ANSWER"
+"""
+
+
+@pytest.fixture
+def uv(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file with what uv says of the requirements; empty means that they can be met."""
+    program, answer = tmp_path / "uv", tmp_path / "answer"
+    program.write_text(UV)
+    program.chmod(0o755)
+    answer.touch()
+    monkeypatch.setattr(payload, "UV", program)
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    monkeypatch.setenv("ANSWER", str(answer))
+    for name in ("OS", "APP", *settings.names(top / "provision")):
+        monkeypatch.delenv(name, raising=False)
+    return answer
+
+
+def inspected(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str, str]:
+    monkeypatch.setenv("APP", str(project))
+    code = inspection.main()
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+@pytest.mark.usefixtures("uv")
+def test_a_sound_project_is_told_with_the_place_of_each_part(
+    top: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = inspected(top / "tests/projects/deep_root", monkeypatch, capsys)
+    assert (code, err) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    assert ["DJANGO_ROOT", "backend/src", "backend/src/manage.py"] in lines
+    assert any(line[:1] == ["ALLOWED_HOSTS"] for line in lines)
+    assert out.rstrip().endswith("`make image APP=tests/projects/deep_root`")
+
+
+@pytest.mark.usefixtures("uv")
+def test_each_thing_that_can_not_work_is_one_line(
+    top: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = top / "tests/projects/refused/memory_layer"
+    code, _, err = inspected(refused, monkeypatch, capsys)
+    assert code == 1
+    assert err.startswith("inspect: garden/settings.py, line ")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.usefixtures("uv")
+def test_laurel_env_comes_before_what_is_found(
+    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = shutil.copytree(top / "tests/projects/refused/memory_layer", tmp_path / "project")
+    (project / "laurel.env").write_text("PROCESSES=1\n")
+    code, out, _ = inspected(project, monkeypatch, capsys)
+    assert code == 0
+    assert ["PROCESSES", "1", "laurel.env,", "line", "1"] in [
+        line.split() for line in out.splitlines()
+    ]
+
+
+def test_requirements_that_nothing_meets_are_refused_with_what_uv_says(
+    uv: Path, top: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uv.write_text("No solution found\n")
+    code, _, err = inspected(top / "tests/projects/long_poll", monkeypatch, capsys)
+    assert code == 1
+    assert err == (
+        "inspect: requirements.txt can't be installed for Python 3.13:\n"
+        "inspect: No solution found\n"
+    )
+
+
+def test_a_package_that_is_built_from_source_is_the_machines_to_judge(uv: Path, top: Path) -> None:
+    uv.write_text("Failed to build `psycopg2==2.9.10`\n")
+    inspection.refuse_unresolvable(top / "tests/projects/source_build", "requirements.txt", "3.13")
+
+
+def test_the_version_is_the_systems_unless_another_is_asked_for(
+    uv: Path, top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OS", "debian-12")
+    monkeypatch.setenv("APP", str(top / "tests/projects/long_poll"))
+    assert inspection.main() == 0
+    assert "--python-version 3.11" in (uv.parent / "calls").read_text()
+    monkeypatch.setenv("SITE_PYTHON", "3.12")
+    assert inspection.main() == 0
+    assert "--python-version 3.12" in (uv.parent / "calls").read_text()
+
+
+def test_a_lock_of_another_tool_is_put_to_uv_as_requirements(uv: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "Pipfile.lock").write_text(
+        '{"default": {"django": {"version": "==5.2", "hashes": []}}}'
+    )
+    inspection.refuse_unresolvable(project, "Pipfile.lock", "3.13")
+    assert "requirements.txt" in (uv.parent / "calls").read_text()
+    (project / "Pipfile.lock").write_text('{"default": {"ours": {"path": "./ours"}}}')
+    with pytest.raises(InspectionError):
+        inspection.refuse_unresolvable(project, "Pipfile.lock", "3.13")

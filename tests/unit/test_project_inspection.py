@@ -1,0 +1,329 @@
+"""What is found in a project by reading it, and what is refused before anything is built."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from project import checks, dependencies, overrides
+from project.dependencies import DependencyError
+from project.inspection import InspectionError, Project, inspect
+
+Edit = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def projects(top: Path) -> Path:
+    return top / "tests" / "projects"
+
+
+@pytest.fixture
+def project(projects: Path, tmp_path: Path) -> Path:
+    """A copy of a plain project that may be edited."""
+    return shutil.copytree(projects / "long_poll", tmp_path / "project")
+
+
+@pytest.fixture
+def edit(project: Path) -> Edit:
+    """Replaces the text of a file of the project, which must be there, and gives the file."""
+
+    def replace(name: str, change: str) -> Path:
+        file = project / name
+        before, after = change.split(" => ")
+        text = file.read_text()
+        assert before in text
+        file.write_text(text.replace(before, after))
+        return file
+
+    return replace
+
+
+def problems(folder: Path, given: dict[str, str] | None = None, python: str = "3.13") -> list[str]:
+    given = given or {}
+    return list(checks.problems(inspect(folder, given), given, python))
+
+
+def sources(found: Project) -> dict[str, str]:
+    return {one.name: one.source for one in found.found}
+
+
+# What is found
+
+
+def test_a_project_deep_in_its_repository_is_found_whole(projects: Path) -> None:
+    found = inspect(projects / "deep_root", {})
+    expected = {
+        "DJANGO_ROOT": "backend/src",
+        "SETTINGS_MODULE": "config.settings.production",
+        "ASGI_APPLICATION": "config.asgi:application",
+        "REQUIREMENTS": "backend/requirements/production.txt",
+        "STATIC_URL": "/assets/",
+        "MEDIA_URL": "/media/",
+        "WEBSOCKET_PATH": "/ws/board/",
+    }
+    assert {name: found.value(name) for name in expected} == expected
+    assert sources(found)["SETTINGS_MODULE"].startswith("backend/src/config/asgi.py, line ")
+
+
+def test_a_procfile_names_the_processes_and_the_release_command(projects: Path) -> None:
+    found = inspect(projects / "procfile_worker", {})
+    assert found.processes == {"worker": "python manage.py runworker thumbnails"}
+    assert found.value("RELEASE_COMMAND").startswith("python manage.py migrate --noinput && ")
+
+
+def test_without_a_procfile_the_release_command_migrates(projects: Path) -> None:
+    assert inspect(projects / "long_poll", {}).value("RELEASE_COMMAND") == (
+        "python manage.py migrate --noinput"
+    )
+
+
+def test_a_parameter_of_a_path_becomes_a_sample(projects: Path) -> None:
+    assert inspect(projects / "long_poll", {}).value("WEBSOCKET_PATH") == "/ws/room/laurel/"
+
+
+def test_what_is_given_is_not_searched_for(project: Path) -> None:
+    (project / "laurel.env").write_text("# ours\nHEALTH_PATH=/slow/\n")
+    found = inspect(project, {"HEALTH_PATH": "/slow/", "PROCESSES": "2"})
+    assert found.value("HEALTH_PATH") == "/slow/"
+    assert sources(found)["HEALTH_PATH"] == "laurel.env, line 2"
+    assert sources(found)["PROCESSES"] == "the command line"
+
+
+def test_another_projects_manage_py_in_a_virtual_environment_is_none(project: Path) -> None:
+    other = project / "venv" / "site"
+    other.mkdir(parents=True)
+    shutil.move(project / "manage.py", other / "manage.py")
+    with pytest.raises(InspectionError, match=r"has no manage\.py"):
+        inspect(project, {})
+
+
+def test_a_setting_is_the_last_that_is_assigned(edit: Edit, project: Path) -> None:
+    settings = edit("rooms/settings.py", "STATIC_URL => STATIC_URL")
+    settings.write_text(settings.read_text() + '\nSTATIC_URL = "files/"\n')
+    assert inspect(project, {}).value("STATIC_URL") == "/files/"
+
+
+# What is refused, each by the project that is wrong in just this
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "no_asgi",
+            r"^no asgi\.py, and bakery.settings has no ASGI_APPLICATION.* Add bakery/asgi\.py",
+        ),
+        ("channels_1", r"^requirements\.txt, line \d+: channels==1\.1\.8: Channels 1 and 2 "),
+        ("channels_2", r"^requirements\.txt, line \d+: channels==2\.4\.0: Channels 1 and 2 "),
+        ("two_roots", r"^shop and stock each have a manage\.py: .*DJANGO_ROOT=shop$"),
+    ],
+)
+def test_a_project_with_nothing_to_serve_is_refused(projects: Path, name: str, text: str) -> None:
+    with pytest.raises(InspectionError, match=text):
+        inspect(projects / "refused" / name, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("hard_settings", r"^ferry/asgi\.py, line \d+ assigns DJANGO_SETTINGS_MODULE.*setdefault"),
+        ("memory_layer", r"^garden/settings\.py, line \d+: CHANNEL_LAYERS is .*PROCESSES=1"),
+        (
+            "models_before_setup",
+            r"^office/asgi\.py, line 4 imports chat\.routing, which imports chat\.consumers, which"
+            r" imports chat\.models, before line 11 .*Move line 4 below line 11$",
+        ),
+        (
+            "no_migrations",
+            r"^recipes/models\.py has models and no migrations: .*makemigrations recipes",
+        ),
+        (
+            "placeholder_database",
+            r"^library/settings\.py, line \d+: .*your-db-host\.example\.com is a placeholder:"
+            r".*export DATABASE_URL=",
+        ),
+        (
+            "placeholder_redis",
+            r"^chess/settings\.py, line \d+: the Redis host redis\.example\.com ",
+        ),
+        (
+            "settings_fail",
+            r"^theatre/settings\.py, line \d+ needs PAYMENT_API_KEY .*export PAYMENT_API_KEY=",
+        ),
+    ],
+)
+def test_a_project_that_would_not_serve_is_refused_for_that_alone(
+    projects: Path, name: str, text: str
+) -> None:
+    found = problems(projects / "refused" / name)
+    assert len(found) == 1, found
+    assert re.search(text, found[0]), found[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["deep_root", "long_poll", "procfile_worker", "source_build", "uv_lock"]
+)
+def test_a_project_that_serves_is_not_refused(projects: Path, name: str) -> None:
+    assert problems(projects / name) == []
+
+
+def test_our_own_site_is_not_refused(top: Path) -> None:
+    assert problems(top / "app") == []
+
+
+def test_one_process_may_have_its_layer_in_memory(projects: Path) -> None:
+    assert problems(projects / "refused" / "memory_layer", {"PROCESSES": "1"}) == []
+
+
+def test_a_variable_that_laurel_env_exports_is_not_missed(projects: Path) -> None:
+    given = {"PAYMENT_API_KEY": "x"}
+    assert problems(projects / "refused" / "settings_fail", given) == []
+
+
+def test_a_database_that_is_given_takes_the_place_of_a_placeholder(projects: Path) -> None:
+    given = {"DATABASE_URL": "postgres://site@db.internal/site"}
+    assert problems(projects / "refused" / "placeholder_database", given) == []
+
+
+def test_a_layer_that_a_condition_may_choose_is_enough(edit: Edit, project: Path) -> None:
+    settings = edit("rooms/settings.py", "CHANNEL_LAYERS => CHANNEL_LAYERS")
+    settings.write_text(
+        settings.read_text()
+        + 'if DEBUG:\n    CHANNEL_LAYERS = {"default": {"BACKEND":'
+        + ' "channels.layers.InMemoryChannelLayer"}}\n'
+    )
+    assert problems(project) == []
+    settings.write_text(settings.read_text().replace("if DEBUG:\n    ", ""))
+    assert len(problems(project)) == 1
+
+
+def test_a_file_that_is_not_python_is_named(edit: Edit, project: Path) -> None:
+    edit("rooms/settings.py", "DEBUG = True => DEBUG = = True")
+    with pytest.raises(SyntaxError) as raised:
+        inspect(project, {})
+    assert raised.value.filename == "rooms/settings.py"
+
+
+def test_a_version_of_python_that_the_system_has_not_is_refused(projects: Path) -> None:
+    found = problems(projects / "uv_lock", python="3.9")
+    assert len(found) == 1
+    assert found[0].startswith("pyproject.toml, line ")
+    assert "the machine has 3.9" in found[0]
+
+
+def test_a_pipfile_or_poetry_without_its_lock_is_refused(projects: Path) -> None:
+    for name, command in (("pipfile", "pipenv lock"), ("https_redirect", "poetry lock")):
+        with pytest.raises(DependencyError, match=f"run `{command}`"):
+            inspect(projects / name, {})
+
+
+def test_a_project_without_requirements_is_refused(project: Path) -> None:
+    (project / "requirements.txt").unlink()
+    with pytest.raises(DependencyError, match="nothing says what to install"):
+        inspect(project, {})
+
+
+# What will be others on the machine
+
+
+def test_settings_that_change_are_told_with_their_place(projects: Path) -> None:
+    found = inspect(projects / "deep_root", {})
+    told = {name: place for name, _, place in overrides.overrides(found, {})}
+    assert told["DATABASES"].startswith("backend/src/config/settings/base.py, line ")
+    assert "SECURE_SSL_REDIRECT" not in told
+
+
+def test_redirects_to_https_are_told_unless_tls_is_in_front(projects: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(projects / "https_redirect", tmp_path / "project")
+    (folder / "requirements.txt").write_text("channels==4.3.2\n")
+    found = inspect(folder, {})
+    for given, is_told in (({}, True), ({"TLS_IN_FRONT": "yes"}, False)):
+        names = {name for name, _, _ in overrides.overrides(found, given)}
+        assert ("SECURE_SSL_REDIRECT" in names) is is_told
+
+
+# Lock files of other tools, as requirements
+
+
+def test_pipfile_lock_becomes_requirements_with_hashes(tmp_path: Path) -> None:
+    lock = tmp_path / "Pipfile.lock"
+    lock.write_text(
+        '{"default": {"django": {"version": "==5.2.1", "hashes": ["sha256:aa", "sha256:bb"],'
+        ' "markers": "python_version >= \'3.10\'"}, "uvicorn": {"version": "==0.30", "extras":'
+        ' ["standard"], "hashes": ["sha256:cc"]}}, "develop": {"pytest": {"version": "==8"}}}'
+    )
+    assert dependencies.requirements(lock) == (
+        "django==5.2.1 ; python_version >= '3.10' \\\n"
+        "    --hash=sha256:aa \\\n    --hash=sha256:bb\n"
+        "uvicorn[standard]==0.30 \\\n    --hash=sha256:cc\n"
+    )
+
+
+def test_a_package_of_pipfile_lock_from_elsewhere_is_refused(tmp_path: Path) -> None:
+    lock = tmp_path / "Pipfile.lock"
+    lock.write_text('{"default": {"ours": {"git": "https://host/ours.git", "ref": "1"}}}')
+    with pytest.raises(DependencyError, match="ours has no version from an index"):
+        dependencies.requirements(lock)
+
+
+POETRY = """
+[[package]]
+name = "django"
+version = "5.2.1"
+{groups}
+files = [{{file = "d.whl", hash = "sha256:aa"}}]
+
+[package.dependencies]
+asgiref = ">=3.8"
+
+[[package]]
+name = "asgiref"
+version = "3.9.0"
+{groups}
+files = [{{file = "a.whl", hash = "sha256:bb"}}]
+
+[[package]]
+name = "pytest"
+version = "8.0"
+{dev}
+files = [{{file = "p.whl", hash = "sha256:cc"}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("groups", "dev"), [("", ""), ('groups = ["main"]', 'groups = ["dev"]')], ids=["1", "2"]
+)
+def test_poetry_lock_becomes_requirements_of_production(
+    tmp_path: Path, groups: str, dev: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.poetry.dependencies]\npython = "^3.10"\nDjango = "^5.2"\n'
+        '[tool.poetry.group.dev.dependencies]\npytest = "^8"\n'
+    )
+    lock = tmp_path / "poetry.lock"
+    lock.write_text(POETRY.format(groups=groups, dev=dev))
+    assert dependencies.requirements(lock) == (
+        "asgiref==3.9.0 \\\n    --hash=sha256:bb\ndjango==5.2.1 \\\n    --hash=sha256:aa\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "version", "runs"),
+    [
+        (">=3.10", "3.13", True),
+        (">=3.10,<3.13", "3.13", False),
+        ("^3.10", "3.13", True),
+        ("^3.10", "4.0", False),
+        ("~3.11", "3.13", False),
+        ("~=3.10", "3.13", True),
+        ("==3.12.*", "3.13", False),
+        ("==3.13", "3.13", True),
+        ("==3.13.5", "3.13", True),
+        ("!=3.13.*", "3.13", False),
+        (">=3.9,!=3.13.1", "3.13", True),
+        ("<3.11 || >=3.13", "3.13", True),
+    ],
+)
+def test_versions_of_python(wanted: str, version: str, runs: bool) -> None:
+    assert dependencies.runs_on(wanted, version) is runs
