@@ -9,3 +9,4 @@ compile=(build/venv/bin/uv pip compile --quiet --generate-hashes --custom-compil
 "${compile[@]}" --universal --python-version 3.10 app/requirements.in -o app/requirements.txt
 "${compile[@]}" --python-version 3.11 tests/requirements.in -o tests/requirements.txt
 "${compile[@]}" --universal --python-version 3.10 provision/uv.in -o provision/uv.txt
+"${compile[@]}" --universal --no-deps --python-version 3.10 provision/production/requirements.in -o provision/production/requirements.txt
