@@ -26,17 +26,24 @@ PROVED.image = --image=$(IMAGE)
 PROVED.vagrant = --vagrant
 PROVED.host = --host=$(HOST) $(if $(KEY),--key=$(KEY)) $(if $(URL),--url=$(URL))
 PROVED = $(or $(PROVED.$(TARGET)),$(error TARGET=$(TARGET) is not known: image, vagrant, or give HOST=user@address))
-REPORTS = build/reports/$(if $(filter image,$(TARGET)),$(OS),$(TARGET))
-IMAGE ?= build/image/laurel-$(OS)-$(ARCH).qcow2
+REPORTS = build/reports/$(PROJECT:%=%-)$(if $(filter image,$(TARGET)),$(OS),$(TARGET))
+# Another project than ours: its image bears its name. Of ours, and of those under tests/projects/,
+# more is known than of any other.
+PROJECT = $(filter-out app,$(notdir $(abspath $(APP))))
+OWN = $(if $(PROJECT),$(wildcard tests/acceptance/projects/test_$(PROJECT).py),tests/acceptance/chat_site)
+IMAGE ?= build/image/laurel-$(PROJECT:%=%-)$(OS)-$(ARCH).qcow2
 
 .DEFAULT_GOAL = help
-.PHONY: help prerequisites image box vagrant sync vagrant-destroy differences acceptance acceptance-faults acceptance-vagrant acceptance-full run test lint format lock clean
+.PHONY: help prerequisites inspect image box vagrant sync vagrant-destroy differences acceptance acceptance-faults acceptance-vagrant acceptance-projects acceptance-full run test lint format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 
 prerequisites:
 	@packer/prerequisites.sh
+
+inspect: prerequisites ## what APP is made of, and what can't work, before anything is built
+	@$(PYTHON) packer/inspection.py
 
 image: prerequisites ## bake the image of OS (debian-13, debian-12, ubuntu-24.04) with APP, or say that it is current
 	@$(PYTHON) packer/bake.py
@@ -57,7 +64,7 @@ differences: prerequisites ## what tells Vagrant's machine from the image, and w
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/differences.py $(IMAGE)
 
 acceptance: prerequisites ## boot the image, check it, reboot it, cut its power, checking each time
-	@$(PYTHON) -m pytest tests/acceptance -v --tb=short -m "$(CHECKS)" $(PROVED) --junit-xml=$(REPORTS)/acceptance.xml --html=$(REPORTS)/acceptance.html --self-contained-html
+	@$(PYTHON) -m pytest tests/acceptance/any_site $(OWN) -v --tb=short -m "$(CHECKS)" $(PROVED) --junit-xml=$(REPORTS)/acceptance.xml --html=$(REPORTS)/acceptance.html --self-contained-html
 
 acceptance-faults: prerequisites ## plant each known fault in a running image: the check meant for it must fail
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/faults.py $(IMAGE)
@@ -65,9 +72,13 @@ acceptance-faults: prerequisites ## plant each known fault in a running image: t
 acceptance-vagrant: image ## Vagrant's machine from nothing to nothing: up, checked, reloaded, checked, destroyed
 	@vagrant/prove.sh
 
+acceptance-projects: ## bake and prove each of tests/projects/: projects that know nothing of Laurel
+	@tests/projects/prove.sh
+
 acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
 	@$(MAKE) image acceptance acceptance-faults acceptance-vagrant OS=debian-13
 	@$(MAKE) image acceptance OS=debian-12
+	@$(MAKE) acceptance-projects
 
 run: prerequisites ## boot the image, print its address, stop it with Ctrl-C
 	@PYTHONPATH=tests $(PYTHON) -m machine $(IMAGE)

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cli
+import inspection
 import payload
 import settings
 import sources
 from base_disk import BaseDisk
 from images import Images
+from inspection import InspectionError
 from progress import Progress, clock
 from run import CommandError, logged, output
 from settings import SettingError
@@ -59,12 +61,16 @@ class Plan:
     os: str
     var_file: Path
     project: Path
+    requirements: str
+    python_version: str
     base_image: str
     log: Path
 
     @property
     def name(self) -> str:
-        return f"laurel-{self.os}-{output('dpkg', '--print-architecture').strip()}.qcow2"
+        """laurel-OS-ARCHITECTURE.qcow2; the project's folder is named if it is not app/."""
+        project = "" if self.project.name == "app" else f"{self.project.name}-"
+        return f"laurel-{project}{self.os}-{output('dpkg', '--print-architecture').strip()}.qcow2"
 
     @property
     def base_disk(self) -> BaseDisk:
@@ -78,7 +84,7 @@ def main() -> int:
         "image",
         lambda: bake(_plan(), progress),
         progress=progress,
-        refusals=(BakeError, SettingError, SourceError),
+        refusals=(BakeError, InspectionError, SettingError, SourceError),
         shown=_shown,
     )
 
@@ -95,6 +101,7 @@ def bake(plan: Plan, progress: Progress) -> None:
     if images.is_current(plan.name, _key(plan, given, base_key)):
         progress.note(f"nothing to do: {_shown(images.folder / plan.name)} is made from just this")
         return
+    inspection.refuse_unresolvable(plan.project, plan.requirements, plan.python_version)
 
     progress.step(f"the base disk of {plan.os}")
     base, accelerator = _base_disk(plan, base_key, progress)
@@ -154,16 +161,18 @@ def bake(plan: Plan, progress: Progress) -> None:
 
 
 def _plan() -> Plan:
-    system = os.environ.get("OS") or "debian-13"
+    system = inspection.system()
     var_file = settings.var_file(PACKER / "os", system)
-    project = Path(os.environ.get("APP") or TOP / "app").resolve()
-    if not (project / "manage.py").is_file():
-        raise BakeError(f"APP={project} has no manage.py: name the folder of a Django project")
+    project = inspection.folder()
+    version = inspection.python_version(var_file)
+    requirements = inspection.inspect(project, version)["REQUIREMENTS"]
     settings.refuse_development(project)
     return Plan(
         os=system,
         var_file=var_file,
         project=project,
+        requirements=requirements,
+        python_version=version,
         base_image=os.environ.get("BASE_IMAGE", ""),
         log=BUILD / "logs" / f"bake-{system}.log",
     )

@@ -30,6 +30,8 @@ read_settings() {
 		number=$((number + 1))
 		line=${line%$'\r'}
 		[[ $line =~ ^[[:space:]]*(#|$) ]] && continue
+		# For the project itself; 20-site takes them.
+		[[ $line =~ ^export\ [A-Za-z_][A-Za-z0-9_]*= ]] && continue
 		key=${line%%=*}
 		if [[ $line != *=* ]] || ! setting_names | grep -qxF -- "$key"; then
 			die "$1, line $number: no such setting: '$line'. Known: $(setting_names | xargs)"
@@ -41,15 +43,34 @@ read_settings() {
 	done <"$1"
 }
 
-# load_settings: the settings of this run, each from the first place that has it.
-load_settings() {
-	local file name
+# inspect report|settings [OPTION ...]: what the project is made of, and what about it can't work.
+inspect() {
+	local names
+	mapfile -t names < <(setting_names)
+	PYTHONPATH=$PROVISION python3 -m project "$1" "$PROJECT" "${@:2}" "${names[@]}"
+}
+
+# read_given: the settings that somebody gave for this run, each from the first place that has it.
+read_given() {
+	local file
 	for file in "$(dirname "$PROVISION")/settings.env" "$PROJECT/laurel.env"; do
 		[[ ! -f $file ]] || read_settings "$file"
 	done
+}
+
+# load_settings: every setting of this run: given, or found in the project, or the default.
+load_settings() {
+	local found name
+	read_given
+	found=$(mktemp)
+	inspect settings >"$found" || die "the project can't be baked: the lines above say why"
+	read_settings "$found"
+	rm "$found"
 	# shellcheck source=provision/settings.sh
 	source "$PROVISION/settings.sh"
-	[[ $DEVELOPMENT =~ ^(yes|no)$ ]] || die "DEVELOPMENT=$DEVELOPMENT: it is yes or no"
+	for name in DEVELOPMENT TLS_IN_FRONT; do
+		[[ ${!name} =~ ^(yes|no)$ ]] || die "$name=${!name}: it is yes or no"
+	done
 	for name in $(setting_names); do export "${name?}"; done
 }
 

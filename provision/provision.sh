@@ -29,7 +29,6 @@ if [[ -f $payload/ca.pem ]]; then
 	export SSL_CERT_FILE=$payload/ca.pem PIP_CERT=$payload/ca.pem
 fi
 
-[[ -f $PROJECT/manage.py ]] || die "no project at $PROJECT: it has no manage.py"
 load_settings
 
 started=$SECONDS

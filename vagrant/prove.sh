@@ -31,9 +31,9 @@ before=$(there)
 trap 'vagrant/down.sh >/dev/null 2>&1' EXIT
 
 # The developer's loop edits the project.
-export APP=$PWD/build/work/vagrant-app
+export APP=$PWD/build/work/vagrant/app
 rm -rf "$APP"
-mkdir -p build/work
+mkdir -p "${APP%/*}"
 cp -r app "$APP"
 
 say "up"

@@ -14,8 +14,9 @@ if changed; then
 	systemctl restart supervisor.service
 fi
 
-laurel_tool migrate
+laurel_tool migrate --if-outdated
 render etc/supervisor/conf.d/asgi.conf
+render etc/supervisor/conf.d/procfile.conf
 supervisorctl reread
 supervisorctl update
 laurel_tool reload --if-outdated

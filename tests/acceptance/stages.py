@@ -1,7 +1,7 @@
 """The stages of a proof: a machine is checked as it first boots, and after each restart."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -43,6 +43,9 @@ after_boot: list[Callable[[Host, str], None]] = []
 # Run on the machine right before it goes down, with the stage that follows.
 before_restart: list[Callable[[Host, str], None]] = []
 
+# Open while the site is reloaded: what else looks at what a reload does.
+during_reload: list[Callable[[Host], AbstractContextManager[None]]] = []
+
 
 @dataclass
 class Course:
@@ -56,11 +59,16 @@ class Course:
     machine: Host
     stages: tuple[str, ...] = STAGES
     hostname: str = ""
-    health_path: str = "/"
+    settings: dict[str, str] = field(default_factory=dict)  # as the machine has them
     stage: str = ""
     boot_ids: dict[str, str] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
     _failure: Exception | None = None
+
+    @property
+    def health_path(self) -> str:
+        """What a healthy process answers."""
+        return self.settings["HEALTH_PATH"]
 
     def enter(self, stage: str) -> None:
         """Bring the machine to `stage`, through those before it, with nothing between its last
@@ -91,9 +99,8 @@ class Course:
             bring_up(self.machine, self.machine.start)
         self.stage = stage
         self.boot_ids[stage] = self.machine.boot_id()
-        self.health_path = self.machine.succeed(
-            "sed -n 's/^HEALTH_PATH=//p' /etc/laurel/build.env"
-        ).strip()
+        lines = self.machine.succeed("cat /etc/laurel/build.env").splitlines()
+        self.settings = dict(line.split("=", 1) for line in lines)
         if stage != AS_FOUND:
             settle(self.machine, self.health_path)
         else:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bake
+import inspection
 import payload
 import pytest
 import settings
@@ -51,9 +52,10 @@ class Tree:
         self.app = folder / "app"
         shutil.copytree(top / "packer" / "os", folder / "packer" / "os")
         (folder / "provision").mkdir()
-        shutil.copy(top / "provision" / "settings.sh", folder / "provision")
-        self.app.mkdir()
-        (self.app / "manage.py").write_text("#\n")
+        for name in ("settings.sh", "lib.sh", "inspect.sh"):
+            shutil.copy(top / "provision" / name, folder / "provision")
+        shutil.copytree(top / "provision" / "project", folder / "provision" / "project")
+        shutil.copytree(top / "tests" / "projects" / "long_poll", self.app)
         self.program("packer/accelerator.sh", "#!/bin/sh\necho tcg\n")
         self.program("packer/base/build.sh", BUILD_BASE)
         self.archive("0123\n")
@@ -92,6 +94,8 @@ def tree(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setattr(bake, "PACKER", tmp_path / "packer")
     monkeypatch.setattr(bake, "PROVISION", tmp_path / "provision")
     monkeypatch.setattr(bake, "BUILD", made.build)
+    monkeypatch.setattr(inspection, "TOP", tmp_path)
+    monkeypatch.setattr(inspection, "PROVISION", tmp_path / "provision")
     monkeypatch.setattr(payload, "UV", made.bin / "uv")
     for name in ("OS", "APP", "BASE_IMAGE", "BASE_CHECKSUM", *settings.names(top / "provision")):
         monkeypatch.delenv(name, raising=False)
@@ -124,7 +128,8 @@ def test_a_folder_that_is_no_project_is_one_line(
     monkeypatch.setenv("APP", str(tree.folder / "packer"))
     assert bake.main() == 1
     assert capsys.readouterr().err == (
-        f"image: APP={tree.folder}/packer has no manage.py: name the folder of a Django project\n"
+        f"image: {tree.folder}/packer has no manage.py, in no folder: name the folder of a Django"
+        " project\n"
     )
     assert tree.calls() == []
 
@@ -327,7 +332,7 @@ def test_a_bake_that_is_told_to_end_ends_packer_and_touches_no_image(
     pid = tree.folder / "packer.pid"
 
     def end_it() -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGTERM)

@@ -15,11 +15,17 @@ from run import CommandError, logged, output
 WITH_A_CHILD = """
 import os, signal, time
 signal.signal(signal.SIGINT, signal.{child})
+ready, lives = os.pipe()
 child = os.fork()
 if child:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.read(ready, 1) # a signal that comes while Python forks is lost on the child
     print(os.getpid(), child, flush=True)
-time.sleep(60)
+else:
+    os.write(lives, b"x")
+# A signal that comes as a sleep begins is seen when that has ended.
+for _ in range(600):
+    time.sleep(0.1)
 """
 
 

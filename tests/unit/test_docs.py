@@ -22,9 +22,10 @@ def test_every_command_and_file_of_the_documents_is_there(top: Path) -> None:
             assert (document.parent / link).exists(), f"{document}: {link}"
 
 
-def test_every_setting_is_in_the_readme(top: Path) -> None:
+def test_every_setting_is_in_the_documents(top: Path) -> None:
     settings = re.findall(
         r'^: "\$\{(\w+):=', (top / "provision/settings.sh").read_text(), re.MULTILINE
     )
-    readme = (top / "README.md").read_text()
-    assert [name for name in settings if f"`{name}`" not in readme] == []
+    documents = [top / "README.md", top / "docs" / "projects.md"]
+    text = "".join(document.read_text() for document in documents)
+    assert [name for name in settings if f"`{name}`" not in text] == []

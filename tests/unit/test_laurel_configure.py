@@ -21,6 +21,7 @@ class Machine:
         self.build_env.parent.mkdir()
         self.build_env.write_text(
             "PROCESSES=2\nSITE_HOSTS=example.org\nTRUSTED_PROXIES=\nSETTINGS_MODULE=mysite.settings\n"
+            "PROCFILE=\nMEDIA_URL=\n"
         )
 
     def secrets(self) -> list[str]:
@@ -37,6 +38,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     template.write_text("numprocs=@PROCESSES@\n")
     monkeypatch.setattr(templates, "TEMPLATES", tmp_path / "templates")
     monkeypatch.setattr(settings, "BUILD_ENV", machine.build_env)
+    monkeypatch.setattr(settings, "PROJECT_ENV", tmp_path / "project.env")
     monkeypatch.setattr(settings, "SITE_ENV", machine.site_env)
     monkeypatch.setattr(settings, "INSTANCE_DATA", tmp_path / "instance-data.json")
     monkeypatch.setattr("laurel.configure.SITE_ENV", machine.site_env)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from laurel import site
+from laurel import procfile, site
 from laurel.errors import LaurelError
 from laurel.settings import Settings
 
@@ -93,19 +93,67 @@ def test_commands_of_the_site_run_as_its_user_where_root_runs_them(
     assert site.command("true")[0] == "/usr/lib/laurel/exec-site"
 
 
-def test_a_database_that_starts_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a machine that has booted: its release, and its site's environment."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "current").symlink_to("one")
+    (tmp_path / "environment").write_text("SECRET_KEY=x\n")
+    monkeypatch.setattr(site, "CURRENT", str(tmp_path / "current"))
+    monkeypatch.setattr(site, "ENVIRONMENT", tmp_path / "environment")
+    monkeypatch.setattr(site, "MIGRATED", tmp_path / "migrated")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("booted")
+def test_a_database_that_starts_late_is_waited_for(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
     codes = iter([1, 1, 0])
     said: list[str] = []
-    monkeypatch.setattr(site, "manage", lambda _arguments: next(codes))
+    monkeypatch.setattr(site, "release", lambda _settings: next(codes))
     monkeypatch.setattr(site, "MIGRATE_PAUSE", 0)
-    site.migrate(said.append)
+    site.migrate(make_settings(), said.append)
     assert said == [f"migration failed, attempt {attempt} of 5" for attempt in (1, 2)]
 
 
-def test_a_migration_that_fails_every_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("booted")
+def test_a_migration_that_fails_every_time_is_an_error(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
-    monkeypatch.setattr(site, "manage", lambda _arguments: 1)
+    monkeypatch.setattr(site, "release", lambda _settings: 1)
     monkeypatch.setattr(site, "MIGRATE_PAUSE", 0)
     with pytest.raises(LaurelError, match="was not migrated"):
-        site.migrate(said.append)
+        site.migrate(make_settings(), said.append)
     assert len(said) == site.MIGRATE_ATTEMPTS
+
+
+def test_a_release_is_migrated_once_unless_its_settings_change(
+    booted: Path, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = iter([0, 1, 0])
+    monkeypatch.setattr(site, "release", lambda _settings: next(codes))
+    monkeypatch.setattr(site, "MIGRATE_PAUSE", 0)
+    assert site.outdated()
+    site.migrate(make_settings(), print)
+    assert not site.outdated()
+    (booted / "environment").write_text("SECRET_KEY=x\nDATABASE_URL=postgres://b/c\n")
+    assert site.outdated()
+    site.migrate(make_settings(), print)
+    assert not site.outdated()
+    (booted / "two").mkdir()
+    (booted / "current").unlink()
+    (booted / "current").symlink_to("two")
+    assert site.outdated()
+
+
+def test_the_release_command_runs_where_the_procfile_is(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "app" / "deploy").mkdir(parents=True)
+    monkeypatch.setattr(procfile, "CURRENT", tmp_path)
+    monkeypatch.setattr(site, "command", lambda *arguments: list(arguments))
+    settings = make_settings(PROCFILE="deploy/Procfile", RELEASE_COMMAND="pwd >here && exit 3")
+    assert site.release(settings) == 3
+    assert (tmp_path / "app/deploy/here").read_text() == f"{tmp_path}/app/deploy\n"

@@ -62,6 +62,7 @@ def machine(
     monkeypatch.setattr(nginx, "reload", lambda: machine.done.append("nginx reload"))
     monkeypatch.setattr(supervisor, "processes", machine.processes)
     monkeypatch.setattr(supervisor, "restart", machine.restart)
+    monkeypatch.setattr(supervisor, "restart_others", lambda: machine.done.append("restart others"))
     monkeypatch.setattr(supervisor, "update", lambda: machine.done.append("supervisor update"))
     monkeypatch.setattr(health, "probe", machine.probe)
     monkeypatch.setattr(health, "connections", machine.connections)
@@ -80,6 +81,7 @@ def test_each_process_is_drained_and_answers_before_the_next_one_goes(machine: M
         *("drain [1]", "restart 1", "probe 1"),
         *("drain [2]", "restart 2", "probe 2"),
         "drain []",
+        "restart others",
     ]
     assert said == [f"asgi:asgi{number}: {number + 1} of 3" for number in range(3)]
 
@@ -130,7 +132,7 @@ def test_a_lone_process_is_not_drained(
 ) -> None:
     machine.settings = make_settings(1)
     rolling.reload(nothing_said)
-    assert machine.done == ["restart 0", "probe 0", "drain []"]
+    assert machine.done == ["restart 0", "probe 0", "drain []", "restart others"]
 
 
 def test_open_requests_are_waited_for(machine: Machine) -> None:

@@ -27,6 +27,7 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.build_env = folder / "build.env"
+        self.project_env = folder / "project.env"
         self.site_env = folder / "site.env"
         self.instance_data = folder / "instance-data.json"
         self.bake()
@@ -44,6 +45,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine that was baked and has not booted."""
     machine = Machine(tmp_path)
     monkeypatch.setattr(settings, "BUILD_ENV", machine.build_env)
+    monkeypatch.setattr(settings, "PROJECT_ENV", machine.project_env)
     monkeypatch.setattr(settings, "SITE_ENV", machine.site_env)
     monkeypatch.setattr(settings, "INSTANCE_DATA", machine.instance_data)
     return machine
@@ -117,7 +119,7 @@ def test_only_what_is_not_a_setting_of_the_bake_reaches_the_site(machine: Machin
     machine.site_env.write_text("PROCESSES=2\nDATABASE_URL=postgres://u:p%40@db\n")
     environment = settings.load().environment
     assert environment["DATABASE_URL"] == "postgres://u:p%40@db"
-    assert environment["DJANGO_SETTINGS_MODULE"] == "mysite.settings"
+    assert environment["LAUREL_SETTINGS_MODULE"] == "mysite.settings"
     assert "PROCESSES" not in environment
 
 

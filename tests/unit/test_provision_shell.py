@@ -21,7 +21,7 @@ class Payload:
         shutil.copytree(top / "provision", self.provision)
         self.laurel_env = folder / "app" / "laurel.env"
         self.settings_env = folder / "settings.env"
-        self.laurel_env.parent.mkdir()
+        shutil.copytree(top / "tests" / "projects" / "long_poll", folder / "app")
 
     def bash(
         self, script: str, environment: Mapping[str, str] | None = None, path: str = ""
@@ -66,7 +66,7 @@ def test_a_line_that_is_no_setting_is_named_with_its_file_and_number(
     ran = payload.bash("load_settings")
     assert ran.returncode == 1
     assert f"laurel: error: {payload.laurel_env}, line 4: no such setting: '{line}'" in ran.stderr
-    assert "Known: ASGI_APPLICATION SETTINGS_MODULE REQUIREMENTS" in ran.stderr
+    assert "Known: DJANGO_ROOT SETTINGS_MODULE ASGI_APPLICATION" in ran.stderr
 
 
 def test_a_value_is_all_that_follows_the_first_equals_sign(payload: Payload) -> None:
@@ -245,13 +245,25 @@ def test_a_system_that_is_not_known_is_refused_by_name(
 
 
 def test_a_folder_without_a_project_is_refused(payload: Payload) -> None:
+    (payload.folder / "app" / "manage.py").unlink()
     ran = as_root_on(payload, "ID=debian\nVERSION_ID=12\n")
     assert ran.returncode == 1
-    assert f"no project at {payload.folder}/app: it has no manage.py" in ran.stderr
+    assert ran.stderr.splitlines() == [
+        f"{payload.folder}/app has no manage.py, in no folder: name the folder of a Django project",
+        "laurel: error: the project can't be baked: the lines above say why",
+    ]
+    assert "this is" not in ran.stdout
+
+
+def test_what_nobody_gave_is_found_in_the_project(payload: Payload) -> None:
+    ran = payload.bash("load_settings; printenv WEBSOCKET_PATH SETTINGS_MODULE STATIC_URL")
+    assert ran.stdout.splitlines() == ["/ws/room/laurel/", "rooms.settings", "/static/"]
+    payload.laurel_env.write_text("WEBSOCKET_PATH=/ws/room/one/\nexport NAME=of the project\n")
+    ran = payload.bash("load_settings; printenv WEBSOCKET_PATH NAME")
+    assert ran.stdout.splitlines() == ["/ws/room/one/"]
 
 
 def test_every_step_runs_in_order_and_says_how_far_it_is(payload: Payload) -> None:
-    (payload.folder / "app" / "manage.py").touch()
     ran = as_root_on(payload, "ID=debian\nVERSION_ID=13\n")
     assert ran.returncode == 0, ran.stderr
     names = [path.stem for path in sorted((payload.provision / "steps").iterdir())]
@@ -262,7 +274,6 @@ def test_every_step_runs_in_order_and_says_how_far_it_is(payload: Payload) -> No
 
 
 def test_steps_that_are_named_run_alone(payload: Payload) -> None:
-    (payload.folder / "app" / "manage.py").touch()
     as_root_on(payload, "ID=debian\nVERSION_ID=13\n")
     command = ["bash", payload.provision / "provision.sh", "20-site", "60-nginx"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -270,11 +281,12 @@ def test_steps_that_are_named_run_alone(payload: Payload) -> None:
     ran = subprocess.run([*command, "site"], capture_output=True, text=True, check=False)
     assert ran.returncode == 1
     assert ran.stdout == ""
-    assert ran.stderr.startswith("laurel: error: site is no step; the steps: 10-packages 20-site")
+    assert ran.stderr.startswith(
+        "laurel: error: site is no step; the steps: 10-packages 15-environment 20-site"
+    )
 
 
 def test_a_step_that_fails_ends_it_with_its_name(payload: Payload) -> None:
-    (payload.folder / "app" / "manage.py").touch()
     failing = payload.provision / "steps" / "30-channel-layer.sh"
     script = payload.provision / "provision.sh"
     as_root_on(payload, "ID=debian\nVERSION_ID=13\n")

@@ -50,9 +50,9 @@ def test_journal_has_no_unexplained_error(machine):
 
 
 def test_cloud_init_is_done(machine):
-    result = machine.execute("cloud-init status --wait --long")
-    assert result.status in (0, 2)  # 2 is a warning that it recovered from
-    assert "status: done" in result.stdout
+    # What `cloud-init status` reads; that takes ten seconds to start on an emulated machine.
+    stages = json.loads(machine.succeed("cat /run/cloud-init/result.json"))["v1"]
+    assert stages["errors"] == []
 
 
 def test_root_fills_the_disk(machine):

@@ -58,6 +58,12 @@ def _manage(options: argparse.Namespace) -> int:
     return site.manage(options.arguments)
 
 
+def _settings(_: argparse.Namespace) -> int:
+    from laurel import site
+
+    return site.overrides()
+
+
 def _configure(_: argparse.Namespace) -> int:
     from laurel.configure import configure
 
@@ -93,10 +99,11 @@ def _check_port(_: argparse.Namespace) -> int:
     return 0
 
 
-def _migrate(_: argparse.Namespace) -> int:
-    from laurel import site
+def _migrate(options: argparse.Namespace) -> int:
+    from laurel import settings, site
 
-    site.migrate(_say)
+    if not options.if_outdated or site.outdated():
+        site.migrate(settings.load(), _say)
     return 0
 
 
@@ -137,9 +144,11 @@ def _parser() -> argparse.ArgumentParser:
     reload.add_argument("--if-outdated", action="store_true", help="only for another release")
     manage = verb("manage", _manage, "run the project's manage.py with the site's settings")
     manage.add_argument("arguments", nargs=argparse.REMAINDER)
+    verb("settings", _settings, "which of the project's settings are others here, and why")
     verb("wait", _wait, "wait until every process answers")
     verb("configure", _configure, "fit the settings to this machine; each boot runs it")
-    verb("migrate", _migrate, "migrate the database; each boot runs it")
+    migrate = verb("migrate", _migrate, "run the release command; each boot does")
+    migrate.add_argument("--if-outdated", action="store_true", help="only once for a release")
     verb("watch", _watch, "restart processes that no longer answer; a service runs it")
     describe = verb("describe", _describe, "print what this machine was made of", root=False)
     describe.add_argument("--write", action="store_true", help="write it anew first")

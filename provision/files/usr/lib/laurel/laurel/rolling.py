@@ -14,9 +14,10 @@ from laurel.settings import Settings
 
 LOCK = Path("/run/laurel/reload.lock")
 UNFINISHED = Path("/run/laurel/reload.unfinished")
-START_LIMIT = 120.0  # seconds until a process answers; 15 in emulation on two cores
+START_LIMIT = 300.0  # seconds until a process answers; emulation: 15, on a busy host 150
 RETRIES = 15.0  # seconds for supervisor's next attempts once one has failed: some four
 SUPERVISOR_CONF = Path("/etc/supervisor/conf.d/asgi.conf")
+PROCFILE_CONF = Path("/etc/supervisor/conf.d/procfile.conf")
 CURRENT = Path("/srv/site/current")
 
 
@@ -49,6 +50,9 @@ def reload(say: Callable[[str], None]) -> None:
             supervisor.restart(process)
             _wait_for_health(process.number, settings)
         nginx.drain(settings, frozenset())
+        if PROCFILE_CONF in changed:
+            supervisor.update()
+        supervisor.restart_others()
         UNFINISHED.unlink()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from laurel.errors import LaurelError
 
 BUILD_ENV = Path("/etc/laurel/build.env")
+PROJECT_ENV = Path("/etc/laurel/project.env")
 SITE_ENV = Path("/etc/laurel/site.env")
 INSTANCE_DATA = Path("/run/cloud-init/instance-data.json")
 
@@ -76,9 +77,16 @@ def load() -> Settings:
     values = _usable({**baked, **{key: given[key] for key in baked if key in given}}, problems)
     hosts = _hosts(values.get("SITE_HOSTS", ""))
     environment = {
-        "DJANGO_SETTINGS_MODULE": values.get("SETTINGS_MODULE", ""),
+        "DJANGO_SETTINGS_MODULE": "laurel_production",
+        "LAUREL_SETTINGS_MODULE": values.get("SETTINGS_MODULE", ""),
+        "LAUREL_PROCFILE": f"/srv/site/current/app/{values.get('PROCFILE', '')}",
+        "PYTHONPATH": "/usr/lib/laurel/production",
         "ALLOWED_HOSTS": ",".join(hosts),
-        "STATIC_ROOT": "/srv/site/current/public/static",
+        "TLS_IN_FRONT": values.get("TLS_IN_FRONT", "no"),
+        "STATIC_ROOT": f"/srv/site/current/public{values.get('STATIC_URL', '/static/')}".rstrip(
+            "/"
+        ),
+        "MEDIA_ROOT": "/var/lib/site/media",
         "STATE_DIR": "/var/lib/site",
         "REDIS_URL": "redis://127.0.0.1:6379/0",
         "HOME": "/var/lib/site",
@@ -86,6 +94,7 @@ def load() -> Settings:
         "PATH": "/srv/site/current/venv/bin:/usr/local/bin:/usr/bin:/bin",
         "PYTHONUNBUFFERED": "1",
         **({"DEBUG": "true"} if values.get("DEVELOPMENT") == "yes" else {}),
+        **parse(PROJECT_ENV, problems),
         **{key: value for key, value in given.items() if key not in baked},
     }
     if "*" in environment["ALLOWED_HOSTS"].replace(",", " ").split():
@@ -123,6 +132,9 @@ def _usable(values: dict[str, str], problems: list[str]) -> dict[str, str]:
         ("DRAIN_SECONDS", r"\d{1,4}", "10"),
         ("HEALTH_PATH", r"/[!-~]*", "/"),
         ("DEVELOPMENT", r"yes|no", "no"),
+        ("TLS_IN_FRONT", r"yes|no", "no"),
+        ("STATIC_URL", r"(/[\w.~-]+)*/", "/static/"),
+        ("MEDIA_URL", r"((/[\w.~-]+)+/)?", ""),
     ):
         if name in values and not re.fullmatch(form, values[name]):
             problems.append(f"{name}={values[name]} is not of the form {form}; {default} is used")

@@ -1,15 +1,20 @@
 """Commands of the site: its manage.py and its Python, as its user, with its settings."""
 
+import hashlib
 import json
 import os
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+from laurel import procfile
 from laurel.errors import LaurelError
 from laurel.settings import Settings
 
 CURRENT = "/srv/site/current"
+ENVIRONMENT = Path("/run/laurel/environment")
+MIGRATED = Path("/run/laurel/migrated")  # by this boot
 MIGRATE_ATTEMPTS = 5
 MIGRATE_PAUSE = 5.0  # seconds; a database that starts with the machine takes as long
 
@@ -24,7 +29,33 @@ print(json.dumps({name: layer.get("BACKEND", "") for name, layer in layers.items
 def command(*arguments: str) -> list[str]:
     """The command line that runs `arguments` with the site's user and settings."""
     as_site = ["runuser", "-u", "site", "--"] if os.geteuid() == 0 else []
-    return [*as_site, "/usr/lib/laurel/exec-site", "env", "-C", f"{CURRENT}/app", *arguments]
+    return [*as_site, "/usr/lib/laurel/exec-site", "env", "-C", f"{CURRENT}/django", *arguments]
+
+
+def outdated() -> bool:
+    """Whether the release command has not run since the boot, for this release and settings."""
+    return not MIGRATED.is_file() or MIGRATED.read_text() != _state()
+
+
+def _state() -> str:
+    """What the release command depends on."""
+    settings = hashlib.sha256(ENVIRONMENT.read_bytes()).hexdigest()
+    return f"{Path(CURRENT).resolve().name} {settings}\n"
+
+
+def release(settings: Settings) -> int:
+    """Run the project's release command where its Procfile is; return the exit code."""
+    shell = ["bash", "-c", settings.get("RELEASE_COMMAND")]
+    return subprocess.run(
+        command("env", "-C", procfile.folder(settings), *shell), check=False
+    ).returncode
+
+
+def overrides() -> int:
+    """Print which of the project's settings are others here, and why; return the exit code."""
+    return subprocess.run(
+        command(f"{CURRENT}/venv/bin/python", "-m", "laurel_production"), check=False
+    ).returncode
 
 
 def manage(arguments: list[str]) -> int:
@@ -34,10 +65,12 @@ def manage(arguments: list[str]) -> int:
     ).returncode
 
 
-def migrate(say: Callable[[str], None]) -> None:
+def migrate(settings: Settings, say: Callable[[str], None]) -> None:
     """Bring the database to the release's state. Raises LaurelError if it can't be."""
+    state = _state()
     for attempt in range(1, MIGRATE_ATTEMPTS + 1):
-        if manage(["migrate", "--noinput", "--verbosity", "1"]) == 0:
+        if release(settings) == 0:
+            MIGRATED.write_text(state)
             return
         say(f"migration failed, attempt {attempt} of {MIGRATE_ATTEMPTS}")
         if attempt < MIGRATE_ATTEMPTS:

@@ -40,6 +40,11 @@ def report(settings: Settings) -> tuple[list[str], list[str]]:
         )
         if answer:
             problems.append(f"{process.name} does not answer: {answer} {process.problem}".rstrip())
+    others = supervisor.others() if members else []
+    for name, state in others:
+        lines.append(f"{name:<12} {state}")
+        if state != "RUNNING":
+            problems.append(f"{name} is {state}: see /var/log/site/{name}.log")
     problems.extend(
         f"asgi:asgi{number} gets no requests: `laurel reload` is at work or has failed on it;"
         " run it again"

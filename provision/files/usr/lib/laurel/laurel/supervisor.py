@@ -65,6 +65,23 @@ def processes() -> list[Process]:
     return sorted(found, key=lambda process: process.number)
 
 
+def others() -> list[tuple[str, str]]:
+    """The programs beside the site's own, of the Procfile: name and state."""
+    return [
+        (info["name"], info["statename"])
+        for info in _call("getAllProcessInfo")
+        if info["group"] != GROUP
+    ]
+
+
+def restart_others() -> None:
+    """Stop and start each of them: they hold the code that they started with."""
+    for name, state in others():
+        if state in ("RUNNING", "STARTING", "BACKOFF"):
+            _call("stopProcess", name, True)
+        _call("startProcess", name, False)
+
+
 def fails_to_start(number: int) -> bool:
     """Whether that process ended as it started, and supervisord waits before it tries again."""
     return any(process.state == "BACKOFF" for process in processes() if process.number == number)

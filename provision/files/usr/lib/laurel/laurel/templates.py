@@ -4,11 +4,20 @@ import re
 from collections.abc import Set
 from pathlib import Path
 
-from laurel import files
+from laurel import files, procfile
 from laurel.errors import LaurelError
 from laurel.settings import Settings
 
 TEMPLATES = Path("/usr/share/laurel/templates")
+
+# A page that a visitor has uploaded is shown with no script of its own: it is on the site's origin.
+_MEDIA = """\
+location MEDIA_URL {
+    alias /var/lib/site/media/;
+    add_header X-Content-Type-Options nosniff;
+    add_header Content-Security-Policy "default-src 'none'; style-src 'unsafe-inline'; sandbox";
+}
+"""
 
 _PLACEHOLDER = re.compile(r"@([A-Z][A-Z0-9_]*)@")
 
@@ -26,6 +35,10 @@ def render(text: str, settings: Settings, drained: Set[int] = frozenset()) -> st
             for number in range(settings.processes)
         ),
         "SERVER_NAMES": " ".join([*settings.words("SITE_HOSTS"), "_"]),
+        "PROCFILE_PROGRAMS": procfile.programs(settings),
+        "MEDIA_LOCATION": _MEDIA.replace("MEDIA_URL", url)
+        if (url := settings.get("MEDIA_URL"))
+        else "",
         "TRUSTED_PROXIES_REAL_IP": "\n".join(
             f"set_real_ip_from {address};" for address in settings.words("TRUSTED_PROXIES")
         ),

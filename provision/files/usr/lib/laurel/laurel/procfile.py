@@ -1,0 +1,47 @@
+"""The processes that the project names beside its site."""
+
+import re
+from pathlib import Path
+
+from laurel.settings import Settings
+
+CURRENT = Path("/srv/site/current")
+
+_PROGRAM = """\
+[program:{name}]
+command=/usr/lib/laurel/exec-site /usr/lib/laurel/exec-process {name}
+directory={folder}
+user=site
+autostart=true
+autorestart=true
+startretries=1000000
+stopasgroup=true
+killasgroup=true
+stdout_logfile=/var/log/site/{name}.log
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=3
+redirect_stderr=true
+"""
+
+
+def folder(settings: Settings) -> str:
+    """Where its commands run: beside it; where manage.py is, without one."""
+    name = settings.get("PROCFILE")
+    return str((CURRENT / "app" / name).parent if name else CURRENT / "django")
+
+
+def programs(settings: Settings) -> str:
+    """Supervisor's configuration of them."""
+    return "\n".join(
+        _PROGRAM.format(name=name, folder=folder(settings)) for name in names(settings)
+    )
+
+
+def names(settings: Settings) -> list[str]:
+    """The processes that supervisor runs, in their order."""
+    name = settings.get("PROCFILE")
+    file = CURRENT / "app" / name
+    if not name or not file.is_file():
+        return []
+    found = re.findall(r"^([A-Za-z0-9_-]+):", file.read_text(), re.MULTILINE)
+    return [process for process in found if process not in ("web", "release")]

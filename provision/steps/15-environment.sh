@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# The guide supposes a virtual environment: this makes it, from the file that says
+# what the project needs (REQUIREMENTS), and names it after that file's content.
+# 20-site links the release to /srv/site/environments/current.
+source "$(dirname "$0")/../lib.sh"
+
+readonly environments=/srv/site/environments cache=/var/cache/laurel
+export UV_CACHE_DIR=$cache/packages UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never
+file=$PROJECT/$REQUIREMENTS
+[[ -f $file ]] || die "REQUIREMENTS names no file: $file"
+
+# shellcheck disable=SC2086 # names of packages, separated by blanks
+[[ -z $APT_PACKAGES ]] || apt_install $APT_PACKAGES
+
+install -d -m 0755 /srv/site "$environments"
+
+# find_uv: prints the path of uv, which installs the project. The bake brings it
+# along; otherwise it goes into an environment of its own. The system's Python
+# gets no package.
+find_uv() {
+	local brought
+	brought=$(dirname "$PROVISION")/bin/uv
+	if [[ -x $brought ]]; then
+		echo "$brought"
+		return
+	fi
+	if ! cmp -s "$PROVISION/uv.txt" "$cache/uv/uv.txt"; then
+		rm -rf "$cache/uv"
+		apt_install python3-venv >&2
+		python3 -m venv "$cache/uv"
+		"$cache/uv/bin/pip" --quiet --disable-pip-version-check install --require-hashes -r "$PROVISION/uv.txt"
+		cp "$PROVISION/uv.txt" "$cache/uv/uv.txt"
+	fi
+	echo "$cache/uv/bin/uv"
+}
+
+# sources: the files that decide what is installed. Requirements may include others.
+sources() {
+	case $file in
+	*.lock) find "$(dirname "$file")" -maxdepth 1 \( -path "$file" -o -name pyproject.toml -o -name Pipfile \) ;;
+	*) find "$PROJECT" -type f \( -path "$file" -o -name "*.${file##*.}" \) ;;
+	esac
+}
+
+# as_requirements TARGET: prints the path of a requirements file; TARGET, for what is none.
+as_requirements() {
+	case $(basename "$file") in
+	uv.lock)
+		"$uv" export --quiet --project "$(dirname "$file")" --python "$environment/bin/python" --frozen \
+			--no-dev --no-emit-project --no-header --output-file "$1" >/dev/null
+		;;
+	poetry.lock | Pipfile.lock)
+		PYTHONPATH=$PROVISION python3 -m project requirements "$file" >"$1"
+		;;
+	*)
+		echo "$file"
+		return
+		;;
+	esac
+	echo "$1"
+}
+
+# install_packages OPTION...: into the environment; what uv said is in $said.
+install_packages() {
+	"$uv" pip install --quiet --python "$environment" "$@" 2>&1 | tee "$said" >&2
+}
+
+# headers: what the packages that are often built from source need for it.
+headers() {
+	{
+		cat "$requirements"
+		sources | xargs -d '\n' cat
+	} | grep -oiE '^[a-z0-9][a-z0-9._-]*' | tr 'A-Z_.' 'a-z--' | sort -u | while read -r package; do
+		case $package in
+		psycopg2 | psycopg-c) echo libpq-dev ;;
+		mysqlclient) echo default-libmysqlclient-dev ;;
+		lxml) echo libxml2-dev libxslt1-dev ;;
+		pillow) echo libjpeg-dev zlib1g-dev ;;
+		cffi) echo libffi-dev ;;
+		python-ldap) echo libldap2-dev libsasl2-dev ;;
+		pycurl) echo libcurl4-openssl-dev libssl-dev ;;
+		xmlsec) echo libxmlsec1-dev libxmlsec1-openssl ;;
+		pyodbc) echo unixodbc-dev ;;
+		pygraphviz) echo libgraphviz-dev ;;
+		esac
+	done
+}
+
+installed() {
+	dpkg-query -W -f '${Package}\n' | sort
+}
+
+# install_built: the compiler and headers come, build, and go again; what was built keeps the
+# libraries that it is linked to.
+install_built() {
+	local before added kept unneeded
+	before=$(installed)
+	# shellcheck disable=SC2046,SC2086 # names of packages, separated by blanks
+	apt_install build-essential pkg-config python3-dev $(headers) $BUILD_PACKAGES
+	install_packages "${options[@]}" || die "$REQUIREMENTS was not installed, with a compiler either: the lines above" \
+		"say why. Headers that a package needs: BUILD_PACKAGES=\"libfoo-dev\" in laurel.env"
+	added=$(comm -13 <(echo "$before") <(installed))
+	kept=$(find "$environment" -name '*.so*' -exec ldd {} + 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// {print $3}' |
+		sort -u | xargs -r realpath | xargs -r -n 1 dpkg -S 2>/dev/null | cut -d: -f1 | sort -u)
+	log "  the compiler and headers go again"
+	xargs -r apt-mark auto >/dev/null <<<"$added"
+	comm -12 <(echo "$added") <(echo "$kept") | xargs -r apt-mark manual >/dev/null
+	unneeded=$(apt-get --simulate autoremove | awk '$1 == "Remv" {print $2}' | sort)
+	comm -12 <(echo "$added") <(echo "$unneeded") | DEBIAN_FRONTEND=noninteractive xargs -r apt-get -y -q purge >/dev/null
+}
+
+id=$(
+	{
+		sources | sort | xargs -d '\n' sha256sum | sed "s|$PROJECT/||"
+		echo "$APT_PACKAGES $BUILD_PACKAGES $SITE_PYTHON"
+		python3 --version
+	} | sha256sum | cut -c 1-12
+)
+environment=$environments/$id
+
+if [[ ! -e $environment/complete ]]; then
+	log "  virtual environment $id"
+	rm -rf "$environment"
+	uv=$(find_uv)
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"' EXIT
+	said=$work/said
+	python=/usr/bin/python3
+	if [[ $SITE_PYTHON != system ]]; then
+		# The system's archive may have it; else a build of its own, where the host may fetch one.
+		if [[ -n $(apt-cache search --names-only "^python$SITE_PYTHON-venv\$") ]]; then apt_install "python$SITE_PYTHON-venv"; fi
+		export UV_PYTHON_DOWNLOADS=automatic UV_PYTHON_INSTALL_DIR=/srv/site/pythons
+		python=$SITE_PYTHON
+	fi
+	"$uv" venv --quiet --python "$python" "$environment" ||
+		die "SITE_PYTHON=$SITE_PYTHON is not to be had here: leave it out for the system's, $(python3 --version)"
+
+	requirements=$(as_requirements "$work/requirements.txt")
+	options=(-r "$requirements")
+	# Where one package names the content that it must have, all must.
+	if grep -q -- '--hash=' "$requirements"; then options+=(--require-hashes); fi
+	if ! install_packages "${options[@]}"; then
+		grep -q 'Failed to build' "$said" ||
+			die "$REQUIREMENTS was not installed for $("$environment/bin/python" --version): the lines above say why"
+		install_built
+	fi
+	if [[ ! -x $environment/bin/daphne ]]; then
+		log "  daphne, which $REQUIREMENTS does not have"
+		install_packages 'daphne>=4.2.2' || die "daphne goes with nothing that is installed: add it to $REQUIREMENTS"
+	fi
+
+	log "  virtual environment $id: byte code"
+	# All of it now, for no process may write here later; but for the tests of the packages, a third.
+	"$environment/bin/python" -m compileall -q -j 0 -x '/site-packages/.*/tests?/' "$environment/lib"
+	touch "$environment/complete"
+fi
+
+# What reads DATABASE_URL for a project that has nothing to read it with.
+library=/usr/lib/laurel/production/lib
+if ! cmp -s "$PROVISION/production/requirements.txt" "$library/requirements.txt"; then
+	rm -rf "$library"
+	"$(find_uv)" pip install --quiet --python /usr/bin/python3 --no-deps --require-hashes \
+		--target "$library" -r "$PROVISION/production/requirements.txt"
+	python3 -m compileall -q "$library"
+	cp "$PROVISION/production/requirements.txt" "$library/"
+fi
+
+if [[ $(readlink "$environments/current") != "$id" ]]; then
+	ln -sfn "$id" "$environments/current.laurel-new"
+	mv -T "$environments/current.laurel-new" "$environments/current"
+fi

@@ -1,0 +1,42 @@
+"""What the checks of the projects under tests/projects/ share."""
+
+import time
+from contextlib import ExitStack
+
+import pytest
+import websocket
+from acceptance.daphnes import websockets_taken
+from acceptance.web import ANSWER_SECONDS, open_websocket
+
+
+@pytest.fixture
+def hear(machine):
+    """Says a text on a websocket path, and gives what the guests of every process heard of it."""
+
+    def say(path, text, until, **options):
+        before = websockets_taken(machine)
+        with ExitStack() as room:
+            guests = []
+            for _ in range(2 * len(before)):
+                guests.append(open_websocket(machine.url, path, **options))
+                room.callback(guests[-1].close)
+            taken = websockets_taken(machine)
+            assert all(taken[number] > count for number, count in before.items())
+            guests[0].send(text)
+            return [_until(guest, until) for guest in guests]
+
+    return say
+
+
+def _until(guest, text):
+    """The first message that has `text` in it."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while time.monotonic() < deadline:
+        guest.settimeout(max(0.1, deadline - time.monotonic()))
+        try:
+            message = guest.recv()
+        except websocket.WebSocketTimeoutException:
+            break
+        if text in message:
+            return message
+    raise AssertionError(f"{text!r} was not heard within {ANSWER_SECONDS:.0f} s")

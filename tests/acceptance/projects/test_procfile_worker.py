@@ -1,0 +1,23 @@
+"""A project with a worker and a release command in its Procfile."""
+
+import json
+import uuid
+
+
+def test_what_the_worker_makes_reaches_the_guests_of_every_process(hear):
+    caption = uuid.uuid4().hex
+    # The worker alone writes it in capitals.
+    assert hear("/ws/gallery/", json.dumps({"caption": caption}), caption[:12].upper())
+
+
+def test_the_release_command_has_loaded_what_it_loads(machine):
+    told = machine.succeed("cd / && laurel manage dumpdata pictures")
+    assert "pictures.picture" in told
+
+
+def test_a_killed_worker_is_back(machine):
+    pid = machine.succeed("supervisorctl pid worker").strip()
+    machine.succeed(f"kill -9 {pid}")
+    machine.wait_until_succeeds(
+        f"supervisorctl status worker | grep RUNNING && [ $(supervisorctl pid worker) != {pid} ]"
+    )

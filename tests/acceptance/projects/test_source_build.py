@@ -1,0 +1,17 @@
+"""A project with a package that is built from source, and a log file beside its code."""
+
+
+def test_every_process_hears(hear):
+    assert hear("/ws/station/", "21.5", "21.5")
+
+
+def test_what_was_built_works_without_its_compiler(machine, host):
+    machine.succeed("/srv/site/current/venv/bin/python -c 'import psycopg2'")
+    for package in ("gcc", "libpq-dev", "python3-dev"):
+        assert not host.package(package).is_installed
+    assert host.package("libpq5").is_installed
+
+
+def test_its_log_goes_where_logs_are_bounded(machine):
+    machine.succeed("grep -l 'looks at the weather' /var/log/site/asgi*.log")
+    machine.fail("find /srv/site/releases/ -path '*/logs/*.log' | grep .")
