@@ -30,7 +30,8 @@ install_file usr/lib/laurel/exec-process 0755
 CHANGED=()
 place "$PROVISION/production/laurel_production.py" /usr/lib/laurel/production/laurel_production.py
 if changed; then python3 -m compileall -q /usr/lib/laurel/production/laurel_production.py; fi
-laurel_tool configure
+# The steps of supervisor and nginx render their own files, and see whether they have changed.
+laurel_tool configure --environment
 
 # A release is named after its content: the same project is the same release.
 # What tools leave beside the code is no part of it.

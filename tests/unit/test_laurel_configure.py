@@ -138,3 +138,9 @@ def test_a_line_that_is_left_out_is_shown_and_the_rest_done(
         f"laurel: {machine.site_env}, line 2: not KEY=VALUE, left out\n"
     )
     assert machine.conf.exists()
+
+
+def test_provisioning_leaves_the_files_to_their_steps(machine: Machine) -> None:
+    configure(render=False)
+    assert machine.environment.exists()
+    assert not machine.conf.exists()

@@ -64,10 +64,10 @@ def _settings(_: argparse.Namespace) -> int:
     return site.overrides()
 
 
-def _configure(_: argparse.Namespace) -> int:
+def _configure(options: argparse.Namespace) -> int:
     from laurel.configure import configure
 
-    current, _changed = configure()
+    current, _changed = configure(render=not options.environment)
     for problem in current.problems:
         print(f"laurel: {problem}", file=sys.stderr)
     return 1 if current.problems else 0
@@ -146,7 +146,8 @@ def _parser() -> argparse.ArgumentParser:
     manage.add_argument("arguments", nargs=argparse.REMAINDER)
     verb("settings", _settings, "which of the project's settings are others here, and why")
     verb("wait", _wait, "wait until every process answers")
-    verb("configure", _configure, "fit the settings to this machine; each boot runs it")
+    configure = verb("configure", _configure, "fit the settings to this machine; each boot does")
+    configure.add_argument("--environment", action="store_true", help="the site's alone, no file")
     migrate = verb("migrate", _migrate, "run the release command; each boot does")
     migrate.add_argument("--if-outdated", action="store_true", help="only once for a release")
     verb("watch", _watch, "restart processes that no longer answer; a service runs it")

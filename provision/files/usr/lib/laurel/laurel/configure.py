@@ -14,8 +14,8 @@ SITE_ENV_HEADER = """\
 """
 
 
-def configure() -> tuple[Settings, list[Path]]:
-    """Make the secret if there is none, and render every file.
+def configure(render: bool = True) -> tuple[Settings, list[Path]]:
+    """Make the secret if there is none, and render every file unless `render` says not to.
 
     Returns the settings and the files that changed. Can be cut anywhere and run again.
     """
@@ -23,7 +23,7 @@ def configure() -> tuple[Settings, list[Path]]:
     _ensure_secret_key(site_group)
     current = settings.load()
     lines = [f"{key}={value}\n" for key, value in sorted(current.environment.items())]
-    changed = templates.render_all(current)
+    changed = templates.render_all(current) if render else []
     if files.write(ENVIRONMENT, "".join(lines), 0o640, site_group):
         changed.append(ENVIRONMENT)
     return current, changed
