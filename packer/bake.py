@@ -21,7 +21,7 @@ import sources
 from base_disk import BaseDisk
 from images import Images
 from inspection import InspectionError
-from progress import Progress, clock
+from progress import Progress, clock, shown
 from run import CommandError, logged, output
 from settings import SettingError
 from sources import SourceError
@@ -85,7 +85,7 @@ def main() -> int:
         lambda: bake(_plan(), progress),
         progress=progress,
         refusals=(BakeError, InspectionError, SettingError, SourceError),
-        shown=_shown,
+        shown=lambda path: shown(path, TOP),
     )
 
 
@@ -99,7 +99,8 @@ def bake(plan: Plan, progress: Progress) -> None:
     given = settings.given(PROVISION)
     base_key = _base_key(plan, progress, images)
     if images.is_current(plan.name, _key(plan, given, base_key)):
-        progress.note(f"nothing to do: {_shown(images.folder / plan.name)} is made from just this")
+        image = shown(images.folder / plan.name, TOP)
+        progress.note(f"nothing to do: {image} is made from just this")
         return
     inspection.refuse_unresolvable(plan.project, plan.requirements, plan.python_version)
 
@@ -140,7 +141,7 @@ def bake(plan: Plan, progress: Progress) -> None:
             _console(work).unlink()
 
         progress.step("the image, compressed")
-        image = images.publish(
+        published = images.publish(
             work / "output" / "disk.qcow2",
             plan.name,
             lambda: {
@@ -154,14 +155,14 @@ def bake(plan: Plan, progress: Progress) -> None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
-    progress.step(f"done: {_shown(image)}, {image.stat().st_size >> 20} MiB")
+    progress.step(f"done: {shown(published, TOP)}, {published.stat().st_size >> 20} MiB")
     for step, seconds in progress.durations().items():
         if seconds >= 1:
             print(f"{clock(seconds):>12}  {step}")
 
 
 def _plan() -> Plan:
-    system = inspection.system()
+    system = settings.system()
     var_file = settings.var_file(PACKER / "os", system)
     project = inspection.folder()
     version = inspection.python_version(var_file)
@@ -195,7 +196,7 @@ def _base_key(plan: Plan, progress: Progress, images: Images) -> str:
         if not index:
             raise BakeError(
                 f"the archive of {plan.os} can't be asked, and no image was baked before;"
-                f" its answer is in {_shown(plan.log)}"
+                f" its answer is in {shown(plan.log, TOP)}"
             )
         progress.note("the archive can't be asked for security updates; going by the last answer")
     return index
@@ -278,10 +279,6 @@ def _revision() -> tuple[str, bool]:
         return revision, bool(output("git", "status", "--porcelain", cwd=TOP).strip())
     except (OSError, subprocess.CalledProcessError):
         return "", True
-
-
-def _shown(path: Path) -> str:
-    return str(path.relative_to(TOP)) if path.is_relative_to(TOP) else str(path)
 
 
 if __name__ == "__main__":

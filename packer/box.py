@@ -5,7 +5,6 @@ environment.
 """
 
 import json
-import os
 import shutil
 import sys
 import tarfile
@@ -88,7 +87,7 @@ class Boxes:
 
 def main() -> int:
     """Make the boxes; return the exit code."""
-    system = os.environ.get("OS") or "debian-13"
+    system = settings.system()
     progress = Progress(total=5)
     log = BUILD / "logs" / f"box-{system}.log"
     log.parent.mkdir(parents=True, exist_ok=True)

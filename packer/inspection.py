@@ -11,11 +11,12 @@ from pathlib import Path
 
 import payload
 import settings
+from progress import shown
+from run import attempt
 from settings import SettingError
 
 TOP = Path(__file__).resolve().parent.parent
 PROVISION = TOP / "provision"
-LOCKS = ("poetry.lock", "Pipfile.lock")  # of which no tool of ours makes requirements
 
 
 class InspectionError(Exception):
@@ -26,22 +27,17 @@ def main() -> int:
     """Print what was found; return the exit code."""
     project = folder()
     try:
-        version = python_version(settings.var_file(TOP / "packer" / "os", system()))
+        version = python_version(settings.var_file(TOP / "packer" / "os", settings.system()))
         asked = _ask(project, "report", version)
         print(asked.stdout, end="")
         if asked.returncode:
             raise InspectionError(asked.stderr.strip())
         refuse_unresolvable(project, inspect(project, version)["REQUIREMENTS"], version)
-        print(f"\nNothing stands against a bake: `make image APP={_shown(project)}`")
+        print(f"\nNothing stands against a bake: `make image APP={shown(project, TOP)}`")
     except (InspectionError, SettingError) as error:
         print(*(f"inspect: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
         return 1
     return 0
-
-
-def system() -> str:
-    """The system to bake."""
-    return os.environ.get("OS") or "debian-13"
 
 
 def folder() -> Path:
@@ -69,13 +65,13 @@ def refuse_unresolvable(project: Path, requirements: str, version: str) -> None:
     if file.name == "uv.lock":
         return  # it was resolved for every Python that the project names
     with tempfile.TemporaryDirectory() as work:
-        if file.name in LOCKS:
-            converted = _run("python3", "-m", "project", "requirements", str(file), cwd=PROVISION)
-            if converted.returncode:
-                raise InspectionError(converted.stderr.strip())
+        converted = attempt("python3", "-m", "project", "requirements", str(file), cwd=PROVISION)
+        if converted.returncode:
+            raise InspectionError(converted.stderr.strip())
+        if converted.stdout:
             file = Path(work) / "requirements.txt"
             file.write_text(converted.stdout)
-        resolved = _run(
+        resolved = attempt(
             str(payload.UV),
             *("pip", "compile", "--quiet", "--no-header", "--no-annotate"),
             *("--python-version", version, "--output-file", str(Path(work) / "resolved")),
@@ -90,26 +86,9 @@ def refuse_unresolvable(project: Path, requirements: str, version: str) -> None:
 
 
 def _ask(project: Path, what: str, version: str) -> subprocess.CompletedProcess[str]:
-    return _run(
+    return attempt(
         str(PROVISION / "inspect.sh"), what, "--python", version, env={"PROJECT": str(project)}
     )
-
-
-def _run(
-    *command: str, cwd: Path = TOP, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def _shown(path: Path) -> str:
-    return str(path.relative_to(TOP)) if path.is_relative_to(TOP) else str(path)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 class Progress:
@@ -46,6 +47,11 @@ class Progress:
         return {
             name: round(end - start, 1) for (name, start), end in zip(self._done, ends, strict=True)
         }
+
+
+def shown(path: Path, top: Path) -> str:
+    """`path` as it is told: from `top`, where it is below that."""
+    return str(path.relative_to(top)) if path.is_relative_to(top) else str(path)
 
 
 def clock(seconds: float) -> str:

@@ -21,6 +21,11 @@ def given(provision: Path) -> str:
     )
 
 
+def system() -> str:
+    """The system to bake: a file of packer/os/."""
+    return os.environ.get("OS") or "debian-13"
+
+
 class SettingError(Exception):
     """Which setting was wrong, and what it may be."""
 

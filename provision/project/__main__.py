@@ -1,4 +1,5 @@
-"""Read a project: `python3 -m project report|settings FOLDER NAME ...`, or `requirements FILE`.
+"""Read a project: `python3 -m project report|settings FOLDER NAME ...`, or `requirements FILE`,
+which prints nothing for a file that uv reads itself.
 
 NAMEs are Laurel's settings: those that the environment has need no search. Exit code 1 if the
 project can't work.
@@ -30,7 +31,7 @@ def main() -> int:
     given = {name: os.environ[name] for name in options.names if os.environ.get(name)}
     try:
         if options.what == "requirements":
-            print(dependencies.requirements(options.path), end="")
+            print(dependencies.requirements(options.path) or "", end="")
             return 0
         project = inspect(options.path.resolve(), given)
         exported = _exports(options.path / "laurel.env")

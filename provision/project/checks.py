@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from project import dependencies
 from project.inspection import Project
-from project.modules import UNKNOWN, Modules, Value, calls
-from project.tree import Place
+from project.modules import UNKNOWN, Modules, Value, calls, settings_assigned
+from project.tree import Place, Tree
 
 # What a name looks like that somebody meant to replace, and hosts that RFC 2606 keeps for examples.
 _PLACEHOLDER = re.compile(
@@ -82,17 +82,12 @@ def _settings_assigned(project: Project) -> Iterator[str]:
         file = project.modules.file(module)
         if file is None:
             continue
-        for node in ast.walk(project.modules.parse(file)):
-            if isinstance(node, ast.Assign) and any(
-                isinstance(target, ast.Subscript)
-                and "DJANGO_SETTINGS_MODULE" in ast.unparse(target)
-                for target in node.targets
-            ):
-                yield (
-                    f"{project.modules.place(file, node)} assigns DJANGO_SETTINGS_MODULE, whatever"
-                    " the environment says: write"
-                    f' os.environ.setdefault("DJANGO_SETTINGS_MODULE", {ast.unparse(node.value)})'
-                )
+        for node in settings_assigned(project.modules.parse(file)):
+            yield (
+                f"{project.modules.place(file, node)} assigns DJANGO_SETTINGS_MODULE, whatever the"
+                " environment says: write"
+                f' os.environ.setdefault("DJANGO_SETTINGS_MODULE", {ast.unparse(node.value)})'
+            )
 
 
 def _set_up_late(project: Project) -> Iterator[str]:
@@ -120,7 +115,7 @@ def _set_up_late(project: Project) -> Iterator[str]:
     for statement, name in modules.imports(project.asgi_module):
         if statement.lineno >= ready or statement.lineno in told:
             continue
-        way = _way_to_models(modules, name, (name,))
+        way = _way_to_models(modules, name, set())
         if way:
             told.add(statement.lineno)
             yield (
@@ -130,15 +125,19 @@ def _set_up_late(project: Project) -> Iterator[str]:
             )
 
 
-def _way_to_models(modules: Modules, name: str, way: tuple[str, ...]) -> tuple[str, ...]:
-    """The imports that lead from `name` to a module of models; empty if none does."""
+def _way_to_models(modules: Modules, name: str, seen: set[str]) -> tuple[str, ...]:
+    """The imports that lead from `name` to a module of models, `name` first; empty if none does.
+
+    `seen` are modules that lead to none; each is looked at once.
+    """
+    seen.add(name)
     if name.endswith(".models") and (modules.file(name) or name.startswith("django.contrib.")):
-        return way
+        return (name,)
     for _, following in modules.imports(name):
-        if following not in way:
-            found = _way_to_models(modules, following, (*way, following))
-            if found:
-                return found
+        if following not in seen:
+            way = _way_to_models(modules, following, seen)
+            if way:
+                return (name, *way)
     return ()
 
 
@@ -225,19 +224,19 @@ def _all_placeholders(hosts: list[tuple[str, Place]]) -> list[tuple[str, Place]]
 
 def _migrations(project: Project) -> Iterator[str]:
     """Apps of the project with models and no migration: their tables would never be made."""
-    for folder in project.modules.folder.rglob("models.py"):
-        app = folder.parent
-        module = project.modules.name(folder)
-        if "site-packages" in folder.parts or not _has_models(project.modules.parse(folder)):
+    for app in Tree(project.modules.folder).folders():
+        models = app / "models.py"
+        if not models.is_file() or not _has_models(project.modules.parse(models)):
             continue
-        if not any(path.name != "__init__.py" for path in (app / "migrations").glob("*.py")):
-            label = module.rpartition(".")[0]
-            if _is_installed(project, label):
-                yield (
-                    f"{project.tree.relative(folder)} has models and no migrations: run"
-                    f" `python manage.py makemigrations {label.rpartition('.')[2]}` and commit"
-                    f" {project.tree.relative(app)}/migrations/"
-                )
+        if any(path.name != "__init__.py" for path in (app / "migrations").glob("*.py")):
+            continue
+        label = project.modules.name(models).rpartition(".")[0]
+        if _is_installed(project, label):
+            yield (
+                f"{project.tree.relative(models)} has models and no migrations: run"
+                f" `python manage.py makemigrations {label.rpartition('.')[2]}` and commit"
+                f" {project.tree.relative(app)}/migrations/"
+            )
 
 
 def _has_models(tree: ast.Module) -> bool:

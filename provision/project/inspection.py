@@ -9,7 +9,7 @@ from pathlib import Path
 
 from project import dependencies, routes
 from project.dependencies import DependencyError, Package
-from project.modules import Modules, Value, calls
+from project.modules import Modules, Value, calls, settings_assigned
 from project.tree import Place, Tree
 from project.versions import allows, numbers
 
@@ -65,12 +65,11 @@ def inspect(root: Path, given: Mapping[str, str]) -> Project:
     tree = Tree(root)
     found: list[Found] = []
 
-    def settle(name: str, value: str, source: str | Place) -> str:
+    def settle(name: str, value: str, source: str | Place) -> None:
         if given.get(name):
             value, source = given[name], _where_given(root, name)
         if value:
             found.append(Found(name, value, str(source)))
-        return value
 
     django_root, source = _django_root(tree, given.get("DJANGO_ROOT", ""))
     settle("DJANGO_ROOT", tree.relative(django_root).as_posix(), source)
@@ -228,13 +227,8 @@ def _settings_module(modules: Modules, given: str) -> tuple[str, str | Place]:
             words = [node.value for node in call.args if isinstance(node, ast.Constant)]
             if len(words) == 2 and words[0] == "DJANGO_SETTINGS_MODULE":
                 return str(words[1]), modules.place(file, call)
-        for node in ast.walk(modules.parse(file)):
-            if (
-                isinstance(node, ast.Assign)
-                and isinstance(node.targets[0], ast.Subscript)
-                and "DJANGO_SETTINGS_MODULE" in ast.unparse(node.targets[0])
-                and isinstance(node.value, ast.Constant)
-            ):
+        for node in settings_assigned(modules.parse(file)):
+            if isinstance(node.value, ast.Constant):
                 return str(node.value.value), modules.place(file, node)
     raise InspectionError(
         f"{modules.place(folder / 'manage.py')} does not say which settings it uses:"

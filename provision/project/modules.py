@@ -1,7 +1,7 @@
 """Python modules, read and not run: what they assign, and what they import in which order."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,19 +83,27 @@ class Modules:
 
     def taken_in(self, module: str) -> list[str]:
         """`module`, and the project's modules from which it takes all names (`import *`)."""
+        return self._reached(
+            module,
+            lambda statement: (
+                isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*"
+            ),
+        )
+
+    def reached(self, module: str) -> list[str]:
+        """`module`, and the project's modules that importing it imports."""
+        return self._reached(module, lambda _: True)
+
+    def _reached(self, start: str, follows: Callable[[ast.stmt], bool]) -> list[str]:
+        """The project's modules to which the imports lead that `follows` accepts, nearest first."""
         found: list[str] = []
-        waiting = [module]
+        waiting = [start]
         while waiting:
-            name = waiting.pop()
-            path = self.file(name)
-            if path is None or name in found:
+            module = waiting.pop(0)
+            if module in found or not self.file(module):
                 continue
-            found.append(name)
-            waiting += [
-                self.absolute(statement, name, path)
-                for statement, _ in _statements(self.parse(path).body)
-                if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*"
-            ]
+            found.append(module)
+            waiting += [name for statement, name in self.imports(module) if follows(statement)]
         return found
 
     def absolute(self, statement: ast.ImportFrom, module: str, path: Path) -> str:
@@ -140,6 +148,16 @@ def calls(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
         node for node in ast.walk(tree) if isinstance(node, ast.Call) and called(node) in names
     ]
     yield from sorted(found, key=lambda node: (node.lineno, node.col_offset))
+
+
+def settings_assigned(tree: ast.AST) -> Iterator[ast.Assign]:
+    """Where `tree` assigns os.environ["DJANGO_SETTINGS_MODULE"]."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and any(
+            isinstance(target, ast.Subscript) and "DJANGO_SETTINGS_MODULE" in ast.unparse(target)
+            for target in node.targets
+        ):
+            yield node
 
 
 def called(node: ast.Call) -> str:

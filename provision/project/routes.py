@@ -57,7 +57,7 @@ def page(found: list[Route]) -> Route | None:
 
 def websockets(modules: Modules, asgi: str) -> list[Route]:
     """The websocket paths that the module `asgi` routes, or a module that it imports."""
-    for module in _reached(modules, asgi):
+    for module in modules.reached(asgi):
         path = modules.file(module)
         if path is None:
             continue
@@ -93,19 +93,6 @@ def path_of(call: ast.Call) -> str | None:
 def _is_consumer(call: ast.Call) -> bool:
     view = call.args[1] if len(call.args) > 1 else None
     return view is not None and ("as_asgi" in ast.unparse(view) or "onsumer" in ast.unparse(view))
-
-
-def _reached(modules: Modules, start: str) -> list[str]:
-    """The project's modules that importing `start` imports, `start` first."""
-    found: list[str] = []
-    waiting = [start]
-    while waiting:
-        module = waiting.pop(0)
-        if module in found or not modules.file(module):
-            continue
-        found.append(module)
-        waiting += [name for _, name in modules.imports(module)]
-    return found
 
 
 def _patterns(

@@ -90,8 +90,8 @@ class Server:
             transport = paramiko.Transport(client)
             transport.add_server_key(self._key)
             door = Door()
+            self.transports.append(transport)  # before the client can go on
             transport.start_server(server=door)
-            self.transports.append(transport)
             Thread(target=self._echo, args=(transport, door), daemon=True).start()
 
     @staticmethod
