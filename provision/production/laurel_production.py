@@ -10,8 +10,9 @@ that sets is taken unchanged, but for this; a variable that is empty counts as o
     STATIC_ROOT, MEDIA_ROOT   the same
     TLS_IN_FRONT          "no": what works over HTTPS only is off; "yes" [default]: as theirs
     DATABASE_URL          DATABASES["default"]
-    STATE_DIR             where SQLite's files are
-    REDIS_URL             channel layers, caches and Celery, those that use Redis already
+    STATE_DIR             where SQLite's files are, and that what is committed survives a power cut
+    REDIS_URL             channel layers, caches and Celery, those that use Redis already; where it
+                          names no database, each keeps the number of its own
     LOG_LEVEL             [INFO] of the handler that is added where theirs has none
 
 Without any variable, nginx's X-Forwarded-Proto is believed, and logs go to stdout, not to files.
@@ -31,6 +32,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import django
 from django.conf import global_settings
@@ -174,12 +176,13 @@ def state_dir(theirs: Values, environ: Environment) -> Values:
         while folder / name in place.values():
             name = f"{alias}-{name}"
         place.setdefault(file, folder / name)
-    moved = {
-        alias: {**databases[alias], "NAME": str(place[file])}
-        for alias, file in files.items()
+    own = {
+        alias: durable({**databases[alias], "NAME": str(place[file])})
         if place[file] != file
+        else durable(databases[alias])
+        for alias, file in files.items()
     }
-    return {"DATABASES": {**databases, **moved}}
+    return {"DATABASES": {**databases, **own}}
 
 
 def redis_url(theirs: Values, environ: Environment) -> Values:
@@ -193,8 +196,12 @@ def redis_url(theirs: Values, environ: Environment) -> Values:
     for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "BROKER_URL"):
         if str(theirs.get(name)).startswith(("redis://", "rediss://")):
             # Celery has a name of its own for a socket.
-            socket = url.replace("?db=", "?virtual_host=").replace("unix:", "redis+socket:", 1)
-            found[name] = socket if url.startswith("unix:") else url
+            here = with_database(url, database_number(theirs[name]))
+            if here.startswith("unix:"):
+                here = re.sub(r"([?&])db=", r"\1virtual_host=", here).replace(
+                    "unix:", "redis+socket:", 1
+                )
+            found[name] = here
     return found
 
 
@@ -258,6 +265,44 @@ def is_sqlite_file(database: Values) -> bool:
     )
 
 
+def durable(database: Values) -> Values:
+    """The SQLite database, which keeps what is committed even if the power is cut."""
+    options = database.get("OPTIONS") or {}
+    first = options.get("init_command") or ""
+    if django.VERSION < (5, 1) or "synchronous" in first.lower():
+        # It had no such option before; or they have chosen.
+        return database
+    return {
+        **database,
+        "OPTIONS": {**options, "init_command": f"PRAGMA synchronous=EXTRA; {first}".strip()},
+    }
+
+
+def database_number(own: object) -> str:
+    """Which of a Redis' databases a URL or a description of theirs names; empty for none."""
+    if isinstance(own, (list, tuple)):
+        # Redis itself, and those that follow it; or (host, port).
+        own = own[0] if own else ""
+    if isinstance(own, dict):
+        return str(own["db"]) if "db" in own else database_number(own.get("address"))
+    if not isinstance(own, str):
+        return ""
+    parts = urlsplit(re.split("[,;]", own)[0])
+    said = parse_qs(parts.query).get("db", [""])[0]
+    if not said and parts.scheme in ("redis", "rediss"):
+        said = parts.path.strip("/")
+    return said if said.isdecimal() else ""
+
+
+def with_database(url: str, number: str) -> str:
+    """`url`, with that number of a database where it names none."""
+    if not number or database_number(url):
+        return url
+    if url.startswith("unix:"):
+        return f"{url}{'&' if '?' in url else '?'}db={number}"
+    return urlunsplit(urlsplit(url)._replace(path=f"/{number}"))
+
+
 def layer_on(layer: Values, url: str) -> Values:
     """The layer with its Redis at `url`; any other kind of layer as it is."""
     backend = str(layer.get("BACKEND", ""))
@@ -271,7 +316,8 @@ def layer_on(layer: Values, url: str) -> Values:
         options = {"socket_timeout": None}
     config = layer.get("CONFIG") or {}
     own = config.get("hosts") or []
-    if len(own) == 1 and isinstance(own[0], dict) and own[0].get("address") == url:
+    given, url = url, with_database(url, database_number(own))
+    if len(own) == 1 and isinstance(own[0], dict) and own[0].get("address") == given:
         # Their settings read the variable by themselves: their options (retry, ...) are for it.
         options = {**options, **own[0]}
     host = {"address": url, **options} if options else url
@@ -279,7 +325,10 @@ def layer_on(layer: Values, url: str) -> Values:
 
 
 def cache_on(cache: Values, url: str) -> Values:
-    return {**cache, "LOCATION": url} if cache.get("BACKEND") in redis_caches else cache
+    if cache.get("BACKEND") not in redis_caches:
+        return cache
+    # What empties a cache empties its database: it is not to be the channel layer's.
+    return {**cache, "LOCATION": with_database(url, database_number(cache.get("LOCATION")))}
 
 
 def without_file(handler: Values) -> Values:

@@ -7,6 +7,14 @@ from project.inspection import Project
 from project.modules import UNKNOWN, Value
 
 _REDIS = "the machine's Redis, or REDIS_URL"
+# As in production/, which runs where the project does, and not here.
+OFF_WITHOUT_TLS = (
+    "SECURE_SSL_REDIRECT",
+    "SECURE_HSTS_SECONDS",
+    "SESSION_COOKIE_SECURE",
+    "CSRF_COOKIE_SECURE",
+    "LANGUAGE_COOKIE_SECURE",
+)
 _WITHOUT_TLS = "off: TLS_IN_FRONT is no, and nobody could log in by plain HTTP"
 
 
@@ -40,12 +48,7 @@ def overrides(project: Project, given: Mapping[str, str]) -> Iterator[tuple[str,
         if _has(project.candidates(name), "redis"):
             yield name, _REDIS, place(name)
     if given.get("TLS_IN_FRONT") != "yes":
-        for name in (
-            "SECURE_SSL_REDIRECT",
-            "SESSION_COOKIE_SECURE",
-            "CSRF_COOKIE_SECURE",
-            "SECURE_HSTS_SECONDS",
-        ):
+        for name in OFF_WITHOUT_TLS:
             value = project.setting(name)
             if value and (value.value is UNKNOWN or value.value):
                 yield name, _WITHOUT_TLS, str(value.place)

@@ -124,7 +124,7 @@ def test_only_what_is_not_a_setting_of_the_bake_reaches_the_site(machine: Machin
 
 
 def test_the_operator_may_name_another_redis(machine: Machine) -> None:
-    assert settings.load().environment["REDIS_URL"] == "redis://127.0.0.1:6379/0"
+    assert settings.load().environment["REDIS_URL"] == "redis://127.0.0.1:6379"
     machine.site_env.write_text("REDIS_URL=redis://10.0.0.9/1\n")
     assert settings.load().environment["REDIS_URL"] == "redis://10.0.0.9/1"
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from project.overrides import OFF_WITHOUT_TLS
 
 CORE = "channels_redis.core.RedisChannelLayer"
 PUBSUB = "channels_redis.pubsub.RedisPubSubChannelLayer"
@@ -296,6 +297,10 @@ def test_trusted_origins_are_added_in_the_form_that_this_django_reads(
 # TLS in front
 
 
+def test_what_is_told_before_a_bake_is_what_is_switched_off(production: Any) -> None:
+    assert set(OFF_WITHOUT_TLS) == set(production.off_without_tls)
+
+
 def test_the_scheme_that_nginx_tells_is_believed_and_its_host_header_is_theirs(
     project: Project,
 ) -> None:
@@ -463,7 +468,41 @@ def test_a_database_in_the_release_moves_to_the_state_folder(
 def test_what_else_is_said_of_a_moved_database_stays(production: Any) -> None:
     own = {**sqlite("/app/db.sqlite3"), "OPTIONS": {"timeout": 20}, "ATOMIC_REQUESTS": True}
     found = production.state_dir({"DATABASES": {"default": own}}, {"STATE_DIR": "/state"})
-    assert found["DATABASES"]["default"] == {**own, "NAME": "/state/db.sqlite3"}
+    options = {"timeout": 20, "init_command": "PRAGMA synchronous=EXTRA;"}
+    assert found["DATABASES"]["default"] == {
+        **own,
+        "NAME": "/state/db.sqlite3",
+        "OPTIONS": options,
+    }
+
+
+def test_a_database_in_the_state_folder_stays_there(production: Any) -> None:
+    name = Path("/var/lib/site/deep/db.sqlite3")
+    assert moved(production, {"default": sqlite(name)}) == {"default": name}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "level"),
+    [("", 3), ("PRAGMA journal_mode=WAL", 3), ("pragma Synchronous=NORMAL", 1)],
+)
+def test_what_is_committed_survives_a_power_cut_unless_they_chose_otherwise(
+    project: Project, tmp_path: Path, theirs: str, level: int
+) -> None:
+    options = {"init_command": theirs} if theirs else {}
+    database = {**sqlite("site.db"), "OPTIONS": options}
+    project.write(f"DATABASES = {{'default': {database}}}\n")
+    asked = "(lambda c: (c.execute('PRAGMA synchronous'), c.fetchone()))(connection.cursor())[1]"
+    connected = asked.replace("connection", "__import__('django.db').db.connection")
+    assert project.ask(connected, STATE_DIR=str(tmp_path)) == [level]
+
+
+def test_an_older_django_knows_no_command_to_begin_with(
+    production: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(production.django, "VERSION", (4, 2, 30, "final", 0))
+    databases = {"default": sqlite("/state/db.sqlite3")}
+    found = production.state_dir({"DATABASES": databases}, {"STATE_DIR": "/state"})
+    assert found == {"DATABASES": databases}
 
 
 @pytest.mark.parametrize(
@@ -473,8 +512,10 @@ def test_what_else_is_said_of_a_moved_database_stays(production: Any) -> None:
         sqlite("file:shared?mode=memory&cache=shared"),
         sqlite(""),
         {"ENGINE": SQLITE},
-        sqlite("/var/lib/site/db.sqlite3"),
-        sqlite(Path("/var/lib/site/deep/db.sqlite3")),
+        {
+            **sqlite("/var/lib/site/db.sqlite3"),
+            "OPTIONS": {"init_command": "PRAGMA synchronous=EXTRA"},
+        },
         sqlite("site", POSTGRES),
     ],
 )
@@ -618,6 +659,49 @@ def test_caches_in_redis_use_the_machines(production: Any, backend: str, locatio
     assert found == {"CACHES": {"default": {**own, "LOCATION": location}}}
 
 
+@pytest.mark.parametrize(
+    ("theirs", "said", "meant"),
+    [
+        ("redis://a/1", "redis://b:6379", "redis://b:6379/1"),
+        ("rediss://:pw@a:6380/2?ssl_cert_reqs=none", "redis://b", "redis://b/2"),
+        ("redis://a?db=3", "rediss://b?ssl_cert_reqs=none", "rediss://b/3?ssl_cert_reqs=none"),
+        ("unix:///run/r.sock?db=4", "redis://b", "redis://b/4"),
+        ("redis://a/1", "unix:///run/r.sock", "unix:///run/r.sock?db=1"),
+        ("redis://a/1", "unix://u@/run/r.sock?password=x", "unix://u@/run/r.sock?password=x&db=1"),
+        ("redis://a/1,redis://b/2", "redis://c", "redis://c/1"),
+        (["redis://a/1", "redis://b/2"], "redis://c", "redis://c/1"),
+        ({"address": "redis://a/1"}, "redis://c", "redis://c/1"),
+        ({"host": "a", "db": 5}, "redis://c", "redis://c/5"),
+        # The operator's own word goes first.
+        ("redis://a/1", "redis://b/0", "redis://b/0"),
+        ("redis://a/1", "unix:///run/r.sock?db=0", "unix:///run/r.sock?db=0"),
+        # Theirs name none.
+        ("redis://a", "redis://b", "redis://b"),
+        (("a", 6379), "redis://b", "redis://b"),
+        ([], "redis://b", "redis://b"),
+        (None, "redis://b", "redis://b"),
+        ("redis://a/cache", "redis://b", "redis://b"),
+    ],
+)
+def test_where_the_machine_names_no_database_of_its_redis_theirs_is_kept(
+    production: Any, theirs: Any, said: str, meant: str
+) -> None:
+    assert production.with_database(said, production.database_number(theirs)) == meant
+
+
+def test_a_cache_that_is_emptied_leaves_the_layer_alone(production: Any) -> None:
+    cache = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://a/1"}
+    theirs = {
+        "CACHES": {"default": cache},
+        "CHANNEL_LAYERS": {"default": layer(PUBSUB, hosts=["redis://a/0"])},
+        "CELERY_BROKER_URL": "redis://a/2",
+    }
+    found = production.redis_url(theirs, {"REDIS_URL": "redis://b"})
+    assert found["CACHES"]["default"]["LOCATION"] == "redis://b/1"
+    assert found["CHANNEL_LAYERS"]["default"]["CONFIG"]["hosts"] == ["redis://b/0"]
+    assert found["CELERY_BROKER_URL"] == "redis://b/2"
+
+
 @pytest.mark.parametrize("name", ["CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "BROKER_URL"])
 @pytest.mark.parametrize(
     ("theirs", "url", "meant"),
@@ -625,6 +709,7 @@ def test_caches_in_redis_use_the_machines(production: Any, backend: str, locatio
         ("redis://a", REDIS, REDIS),
         ("rediss://a", "rediss://b?db=1", "rediss://b?db=1"),
         ("redis://a", "unix:///run/r.sock?db=3", "redis+socket:///run/r.sock?virtual_host=3"),
+        ("redis://a/1", "unix:///r?a=b", "redis+socket:///r?a=b&virtual_host=1"),
         ("amqp://a", REDIS, "amqp://a"),
         ("django-db", REDIS, "django-db"),
         (None, REDIS, None),

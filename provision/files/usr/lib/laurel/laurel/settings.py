@@ -15,6 +15,7 @@ from laurel.errors import LaurelError
 BUILD_ENV = Path("/etc/laurel/build.env")
 PROJECT_ENV = Path("/etc/laurel/project.env")
 SITE_ENV = Path("/etc/laurel/site.env")
+CURRENT = Path("/srv/site/current")  # the release in service
 INSTANCE_DATA = Path("/run/cloud-init/instance-data.json")
 
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -88,7 +89,7 @@ def load() -> Settings:
         ),
         "MEDIA_ROOT": "/var/lib/site/media",
         "STATE_DIR": "/var/lib/site",
-        "REDIS_URL": "redis://127.0.0.1:6379/0",
+        "REDIS_URL": "redis://127.0.0.1:6379",
         "HOME": "/var/lib/site",
         "LANG": "C.UTF-8",
         "PATH": "/srv/site/current/venv/bin:/usr/local/bin:/usr/bin:/bin",
