@@ -1,11 +1,8 @@
 """The processes that the project names beside its site."""
 
 import re
-from pathlib import Path
 
-from laurel.settings import Settings
-
-CURRENT = Path("/srv/site/current")
+from laurel.settings import CURRENT, Settings
 
 _PROGRAM = """\
 [program:{name}]

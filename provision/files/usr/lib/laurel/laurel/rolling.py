@@ -10,7 +10,7 @@ from pathlib import Path
 from laurel import health, nginx, supervisor, templates
 from laurel.configure import configure
 from laurel.errors import LaurelError
-from laurel.settings import Settings
+from laurel.settings import CURRENT, Settings
 
 LOCK = Path("/run/laurel/reload.lock")
 UNFINISHED = Path("/run/laurel/reload.unfinished")
@@ -18,7 +18,6 @@ START_LIMIT = 300.0  # seconds until a process answers; emulation: 15, on a busy
 RETRIES = 15.0  # seconds for supervisor's next attempts once one has failed: some four
 SUPERVISOR_CONF = Path("/etc/supervisor/conf.d/asgi.conf")
 PROCFILE_CONF = Path("/etc/supervisor/conf.d/procfile.conf")
-CURRENT = Path("/srv/site/current")
 
 
 def reload(say: Callable[[str], None]) -> None:
@@ -36,22 +35,12 @@ def reload(say: Callable[[str], None]) -> None:
             supervisor.update()
             nginx.reload()
             wait(settings)
-            UNFINISHED.unlink()
-            return
-        if nginx.SITE in changed:
-            nginx.reload()
-        members = supervisor.processes()
-        for process in members:
-            say(f"{process.name}: {process.number + 1} of {len(members)}")
-            # A lone process has no other to take its requests: visitors are told to come back.
-            if len(members) > 1:
-                nginx.drain(settings, {process.number})
-                _wait_for_idle(process.number, float(settings.get("DRAIN_SECONDS")))
-            supervisor.restart(process)
-            _wait_for_health(process.number, settings)
-        nginx.drain(settings, frozenset())
-        if PROCFILE_CONF in changed:
-            supervisor.update()
+        else:
+            if nginx.SITE in changed:
+                nginx.reload()
+            _renew_each(settings, say)
+            if PROCFILE_CONF in changed:
+                supervisor.update()
         supervisor.restart_others()
         UNFINISHED.unlink()
 
@@ -61,12 +50,25 @@ def outdated() -> bool:
     if UNFINISHED.exists():
         return True
     current = CURRENT.resolve()
-    running = {
-        Path(f"/proc/{process.pid}/cwd").resolve()
-        for process in supervisor.processes()
-        if process.pid
-    }
-    return any(current not in directory.parents for directory in running)
+    running = {Path(f"/proc/{pid}/cwd").resolve() for pid in supervisor.pids()}
+    return any(
+        current.parent in directory.parents and current not in directory.parents
+        for directory in running  # a program of the Procfile may have gone elsewhere
+    )
+
+
+def _renew_each(settings: Settings, say: Callable[[str], None]) -> None:
+    """Restart one of the site's processes after the other, each once the one before answers."""
+    members = supervisor.processes()
+    for process in members:
+        say(f"{process.name}: {process.number + 1} of {len(members)}")
+        # A lone process has no other to take its requests: visitors are told to come back.
+        if len(members) > 1:
+            nginx.drain(settings, {process.number})
+            _wait_for_idle(process.number, float(settings.get("DRAIN_SECONDS")))
+        supervisor.restart(process)
+        _wait_for_health(process.number, settings)
+    nginx.drain(settings, frozenset())
 
 
 def wait(settings: Settings) -> None:

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from laurel import procfile
+from laurel.configure import ENVIRONMENT
 from laurel.errors import LaurelError
-from laurel.settings import Settings
+from laurel.settings import CURRENT, Settings
 
-CURRENT = "/srv/site/current"
-ENVIRONMENT = Path("/run/laurel/environment")
 MIGRATED = Path("/run/laurel/migrated")  # by this boot
 MIGRATE_ATTEMPTS = 5
 MIGRATE_PAUSE = 5.0  # seconds; a database that starts with the machine takes as long
@@ -40,7 +39,7 @@ def outdated() -> bool:
 def _state() -> str:
     """What the release command depends on."""
     settings = hashlib.sha256(ENVIRONMENT.read_bytes()).hexdigest()
-    return f"{Path(CURRENT).resolve().name} {settings}\n"
+    return f"{CURRENT.resolve().name} {settings}\n"
 
 
 def release(settings: Settings) -> int:

@@ -65,6 +65,11 @@ def processes() -> list[Process]:
     return sorted(found, key=lambda process: process.number)
 
 
+def pids() -> list[int]:
+    """The processes that run, of the site and beside it."""
+    return [info["pid"] for info in _call("getAllProcessInfo") if info["pid"]]
+
+
 def others() -> list[tuple[str, str]]:
     """The programs beside the site's own, of the Procfile: name and state."""
     return [
