@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import testinfra.host
+from acceptance import inside
+from acceptance.daphnes import daphnes
 from acceptance.stages import (
     AFTER_POWER_CUT,
     AFTER_REBOOT,
@@ -189,6 +191,15 @@ def host(machine: Host) -> testinfra.host.Host:
 def health_path(course: Course) -> str:
     """What a healthy process answers."""
     return course.health_path
+
+
+@pytest.fixture
+def well(machine: Host, health_path: str) -> int:
+    """The status with which a process itself, past nginx, answers `health_path`."""
+    first, *_ = daphnes(machine)
+    status = inside.ask(machine, health_path, socket=first.socket).status
+    assert status < 400
+    return status
 
 
 @pytest.fixture

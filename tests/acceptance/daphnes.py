@@ -3,14 +3,17 @@
 import re
 import time
 import xmlrpc.client
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from acceptance import inside
 from machine import Host, MachineError
 
 SUPERVISORD = "/run/supervisor.sock"
+
+Guest = TypeVar("Guest")
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,23 @@ def websockets_taken(machine: Host) -> dict[int, int]:
         int(number): int(count)
         for number, count in re.findall(r"asgi(\d+)\.log:(\d+)$", shown, re.MULTILINE)
     }
+
+
+@contextmanager
+def guests_of_every_process(
+    machine: Host, join: Callable[[], AbstractContextManager[Guest]]
+) -> Iterator[list[Guest]]:
+    """Two guests for each process, each on a websocket that `join` opens.
+
+    Raises AssertionError if a process has none of them.
+    """
+    before = websockets_taken(machine)
+    with ExitStack() as room:
+        guests = [room.enter_context(join()) for _ in range(2 * len(before))]
+        taken = websockets_taken(machine)
+        joined = {number: taken[number] - count for number, count in before.items()}
+        assert all(joined.values()), f"a process has no guest: {joined}"
+        yield guests
 
 
 def wait_until_healthy(machine: Host, gone: Collection[int] = (), timeout: float = 300.0) -> None:

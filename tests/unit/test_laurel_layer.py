@@ -99,7 +99,7 @@ def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "one").mkdir()
     (tmp_path / "current").symlink_to("one")
     (tmp_path / "environment").write_text("SECRET_KEY=x\n")
-    monkeypatch.setattr(site, "CURRENT", str(tmp_path / "current"))
+    monkeypatch.setattr(site, "CURRENT", tmp_path / "current")
     monkeypatch.setattr(site, "ENVIRONMENT", tmp_path / "environment")
     monkeypatch.setattr(site, "MIGRATED", tmp_path / "migrated")
     return tmp_path

@@ -1,8 +1,10 @@
 """`laurel reload`: the order in which processes are renewed."""
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Set
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ class Machine:
         self.dead: set[int] = set()
         self.failing: set[int] = set()
         self.open: dict[str, list[int]] = {}
+        self.pids = [os.getpid()]
 
     def processes(self) -> list[Process]:
         return [
@@ -61,6 +64,7 @@ def machine(
     monkeypatch.setattr(nginx, "drain", machine.drain)
     monkeypatch.setattr(nginx, "reload", lambda: machine.done.append("nginx reload"))
     monkeypatch.setattr(supervisor, "processes", machine.processes)
+    monkeypatch.setattr(supervisor, "pids", lambda: machine.pids)
     monkeypatch.setattr(supervisor, "restart", machine.restart)
     monkeypatch.setattr(supervisor, "restart_others", lambda: machine.done.append("restart others"))
     monkeypatch.setattr(supervisor, "update", lambda: machine.done.append("supervisor update"))
@@ -114,7 +118,6 @@ def test_a_process_that_fails_to_start_is_not_waited_for_as_long_as_a_slow_one(
 def test_a_reload_that_did_not_end_is_taken_up_again_by_the_next_provisioning(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert rolling.outdated()
     monkeypatch.setattr(rolling, "CURRENT", Path.cwd().parent)
     assert not rolling.outdated()
     machine.dead = {1}
@@ -125,6 +128,28 @@ def test_a_reload_that_did_not_end_is_taken_up_again_by_the_next_provisioning(
     machine.dead = set()
     rolling.reload(nothing_said)
     assert not rolling.outdated()
+
+
+def test_any_program_that_runs_another_release_makes_it_outdated(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rolling, "CURRENT", tmp_path / "current")
+    (tmp_path / "current").symlink_to("releases/new")
+    with ExitStack() as programs:
+
+        def run_in(folder: Path) -> int:
+            folder.mkdir(parents=True, exist_ok=True)
+            program = programs.enter_context(subprocess.Popen(["sleep", "60"], cwd=folder))
+            programs.callback(program.kill)
+            return program.pid
+
+        old = run_in(tmp_path / "releases" / "old" / "app")
+        new = run_in(tmp_path / "releases" / "new" / "app")
+        elsewhere = run_in(tmp_path)
+        machine.pids = [new, elsewhere]
+        assert not rolling.outdated()
+        machine.pids = [new, old]
+        assert rolling.outdated()
 
 
 def test_a_lone_process_is_not_drained(
@@ -152,7 +177,10 @@ def test_open_requests_are_not_waited_for_longer_than_the_setting_says(machine: 
 def test_another_number_of_processes_restarts_the_group(machine: Machine) -> None:
     machine.changed = [rolling.SUPERVISOR_CONF, nginx.SITE]
     rolling.reload(nothing_said)
-    assert machine.done == ["supervisor update", "nginx reload", "probe 0", "probe 1", "probe 2"]
+    assert machine.done == [
+        *("supervisor update", "nginx reload", "probe 0", "probe 1", "probe 2"),
+        "restart others",
+    ]
 
 
 def test_a_changed_site_conf_is_taken_up_first(machine: Machine) -> None:

@@ -4,12 +4,11 @@ Needs Vagrant's machine, provisioned with it.
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from acceptance.chat_site.chat import guest, new_text
-from acceptance.daphnes import websockets_taken
+from acceptance.daphnes import guests_of_every_process
 from acceptance.web import Browser
 from machine import RemoteHost
 from machine.vagrant import vagrant_host
@@ -48,11 +47,8 @@ def test_status_says_it(machine: RemoteHost) -> None:
 
 
 def test_a_message_reaches_the_guests_of_every_process(machine: RemoteHost) -> None:
-    before = websockets_taken(machine)
     text = new_text("development")
-    with ExitStack() as room:
-        guests = [room.enter_context(guest(machine.url)) for _ in range(2 * len(before))]
-        assert all(count > before[number] for number, count in websockets_taken(machine).items())
+    with guests_of_every_process(machine, lambda: guest(machine.url)) as guests:
         guests[0].say(text)
         for member in guests:
             member.hear(text)

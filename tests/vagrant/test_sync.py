@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import websocket
-from acceptance.chat_site.chat import PUBLIC, Guest, new_text
-from acceptance.daphnes import wait_until_healthy, websockets_taken
-from acceptance.web import Browser, open_websocket
+from acceptance.chat_site.chat import Guest, guest, new_text
+from acceptance.daphnes import guests_of_every_process, wait_until_healthy
+from acceptance.web import Browser
 from machine.vagrant import vagrant_host
 
 TOP = Path(__file__).resolve().parents[2]
@@ -49,22 +49,24 @@ def test_an_edit_is_served_and_the_other_processes_keep_their_guests(
     page = project / PAGE
     page.write_text(page.read_text() + f"<!-- {marker} -->\n")
     with vagrant_host(TOP / "vagrant") as machine:
-        before = websockets_taken(machine)
-        guests = [Guest(open_websocket(machine.url, PUBLIC)) for _ in range(2 * len(before))]
-        assert all(count > before[number] for number, count in websockets_taken(machine).items())
-        started = time.monotonic()
-        sync = subprocess.Popen(
-            ["make", "sync"], cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        # Two looks in a row: one may see the end of all, some before it and some after.
-        some_left, one_process_at_a_time = False, False
-        while sync.poll() is None and time.monotonic() - started < SYNC_SECONDS:
-            before_this = some_left
-            some_left = 0 < sum(is_open(guest) for guest in guests) < len(guests)
-            one_process_at_a_time |= before_this and some_left
-        told, _ = sync.communicate(timeout=10)
-        print(f"synced in {time.monotonic() - started:.0f} s\n{told}")
-        assert sync.returncode == 0, told
+        with guests_of_every_process(machine, lambda: guest(machine.url)) as guests:
+            started = time.monotonic()
+            sync = subprocess.Popen(
+                ["make", "sync"],
+                cwd=TOP,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            # Two looks in a row: one may see the end of all, some before it and some after.
+            some_left, one_process_at_a_time = False, False
+            while sync.poll() is None and time.monotonic() - started < SYNC_SECONDS:
+                before_this = some_left
+                some_left = 0 < sum(is_open(one) for one in guests) < len(guests)
+                one_process_at_a_time |= before_this and some_left
+            told, _ = sync.communicate(timeout=10)
+            print(f"synced in {time.monotonic() - started:.0f} s\n{told}")
+            assert sync.returncode == 0, told
         wait_until_healthy(machine)
         assert marker in Browser(machine.url).get("/").text
         assert one_process_at_a_time, "no guest left, or all at once"

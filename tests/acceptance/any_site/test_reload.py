@@ -61,10 +61,9 @@ class Load:
 
 @pytest.mark.once
 def test_a_reload_fails_no_request_even_if_a_process_can_not_start(
-    machine, health_path, record_property
+    machine, health_path, well, record_property
 ):
     before = daphnes(machine)
-    well = Browser(machine.url).get(health_path).status_code
     program = "/srv/site/current/venv/bin/daphne"
     with Load(machine.url, health_path) as load:
         machine.succeed(f"mv {program} {program}.away")

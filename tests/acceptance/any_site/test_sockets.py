@@ -6,13 +6,13 @@ from acceptance import inside
 from acceptance.daphnes import daphnes
 
 
-def test_shared_socket_answers(machine, health_path):
-    assert inside.ask(machine, health_path, port=8000).status < 400
+def test_shared_socket_answers(machine, health_path, well):
+    assert inside.ask(machine, health_path, port=8000).status == well
 
 
-def test_each_process_answers_on_its_own_socket(machine, health_path):
+def test_each_process_answers_on_its_own_socket(machine, health_path, well):
     for daphne in daphnes(machine):
-        assert inside.ask(machine, health_path, socket=daphne.socket).status < 400
+        assert inside.ask(machine, health_path, socket=daphne.socket).status == well
 
 
 def test_nginx_may_use_each_socket(machine):

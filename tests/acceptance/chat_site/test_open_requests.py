@@ -10,14 +10,22 @@ from acceptance.daphnes import connections, daphnes
 from acceptance.stages import during_reload
 from acceptance.web import Browser
 
-LOCKED_SECONDS = 8  # less than DRAIN_SECONDS, so that a drain can wait for it
+LOCKED_SECONDS = 16  # at most: the site waits 20 for a lock
 
-HOLD_THE_DATABASE = (
-    "import sqlite3, time; "
-    "db = sqlite3.connect('/var/lib/site/db.sqlite3', isolation_level=None); "
-    "db.execute('begin exclusive'); print('held', flush=True); "
-    f"time.sleep({LOCKED_SECONDS}); db.execute('rollback')"
-)
+# Until the first process gets no more requests, and some of what a drain may take (10 s) is over.
+HOLD_THE_DATABASE = f"""
+import sqlite3, time
+db = sqlite3.connect("/var/lib/site/db.sqlite3", isolation_level=None)
+db.execute("begin exclusive")
+print("held", flush=True)
+for _ in range({10 * LOCKED_SECONDS}):
+    if " down;" in open("/etc/nginx/sites-available/site.conf").read():
+        time.sleep(3)
+        print("drained meanwhile")
+        break
+    time.sleep(0.1)
+db.execute("rollback")
+"""
 
 
 answers: list[int] = []
@@ -37,17 +45,20 @@ def slow_forms(machine):
     posts = [
         threading.Thread(target=post, args=(browser, browser.token("/"))) for browser in browsers
     ]
+    unit = f"hold-{text.split()[-1]}"
     machine.succeed(
-        "systemd-run --quiet --collect --unit=hold --uid=site"
-        f' /usr/bin/python3 -c "{HOLD_THE_DATABASE}"'
+        f"systemd-run --quiet --collect --unit={unit} --uid=site"
+        f" /usr/bin/python3 -c '{HOLD_THE_DATABASE}'"
     )
-    machine.wait_until_succeeds("journalctl -u hold --no-pager | grep -q held", timeout=60)
+    told = f"journalctl -u {unit} --no-pager"
+    machine.wait_until_succeeds(f"{told} | grep -q held", timeout=60)
     for thread in posts:
         thread.start()
     try:
         time.sleep(1)
         assert sum(connections(machine).values()) >= len(posts)
         yield
+        machine.succeed(f"{told} | grep 'drained meanwhile'")
     finally:
         for thread in posts:
             thread.join()

@@ -21,6 +21,10 @@ def test_admin_asks_for_a_login(browser):
     assert "/admin/login/" in browser.get("/admin/").headers["Location"]
 
 
+def test_healthz_says_that_a_process_serves(browser):
+    assert browser.get("/healthz").status_code == 200
+
+
 def test_readyz_finds_database_and_channel_layer(browser):
     answer = browser.get("/readyz")
     assert (answer.status_code, answer.json()["database"], answer.json()["channel_layer"]) == (

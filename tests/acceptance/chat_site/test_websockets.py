@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 import websocket
 from acceptance.chat_site.chat import PUBLIC, STAFF, guest, new_text
-from acceptance.daphnes import connections, daphnes, websockets_taken
+from acceptance.daphnes import connections, guests_of_every_process, websockets_taken
 from acceptance.web import open_websocket
 
 NOT_STAFF = 4403  # chat.consumers
@@ -22,14 +22,7 @@ def test_a_message_is_echoed(machine):
 
 @pytest.mark.writes
 def test_guests_of_every_process_hear_each_other(machine):
-    count = len(daphnes(machine))
-    before = websockets_taken(machine)
-    with ExitStack() as stack:
-        guests = [stack.enter_context(guest(machine.url)) for _ in range(2 * count)]
-        grown = {
-            number: held - before[number] for number, held in websockets_taken(machine).items()
-        }
-        assert all(more >= 1 for more in grown.values()), f"not every process has a guest: {grown}"
+    with guests_of_every_process(machine, lambda: guest(machine.url)) as guests:
         for number, speaker in enumerate(guests):
             text = new_text(f"guest {number}")
             speaker.say(text)

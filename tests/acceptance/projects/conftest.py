@@ -1,11 +1,11 @@
 """What the checks of the projects under tests/projects/ share."""
 
 import time
-from contextlib import ExitStack
+from contextlib import closing
 
 import pytest
 import websocket
-from acceptance.daphnes import websockets_taken
+from acceptance.daphnes import guests_of_every_process
 from acceptance.web import ANSWER_SECONDS, open_websocket
 
 
@@ -14,14 +14,10 @@ def hear(machine):
     """Says a text on a websocket path, and gives what the guests of every process heard of it."""
 
     def say(path, text, until, **options):
-        before = websockets_taken(machine)
-        with ExitStack() as room:
-            guests = []
-            for _ in range(2 * len(before)):
-                guests.append(open_websocket(machine.url, path, **options))
-                room.callback(guests[-1].close)
-            taken = websockets_taken(machine)
-            assert all(taken[number] > count for number, count in before.items())
+        def join():
+            return closing(open_websocket(machine.url, path, **options))
+
+        with guests_of_every_process(machine, join) as guests:
             guests[0].send(text)
             return [_until(guest, until) for guest in guests]
 
