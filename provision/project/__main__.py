@@ -15,7 +15,8 @@ from pathlib import Path
 
 from project import checks, dependencies
 from project.dependencies import DependencyError
-from project.inspection import InspectionError, Project, inspect
+from project.findings import InspectionError
+from project.inspection import Project, inspect
 from project.overrides import overrides
 
 
@@ -44,7 +45,7 @@ def main() -> int:
         if options.what == "report":
             _report(project, {**given, **exported})
         elif not found:
-            print(*(f"{one.name}={one.value}" for one in project.found), sep="\n")
+            print(*(f"{one.name}={one.value}" for one in project.findings.found), sep="\n")
     for problem in found:
         print(problem, file=sys.stderr)
     return 1 if found else 0
@@ -60,7 +61,7 @@ def _exports(file: Path) -> dict[str, str]:
 def _report(project: Project, given: Mapping[str, str]) -> None:
     """Print all that was found: what is baked, what will be others on the machine, what to know."""
     print("Found")
-    _table([(one.name, one.value, one.source) for one in project.found])
+    _table([(one.name, one.value, one.source) for one in project.findings.found])
     for name, command in project.processes.items():
         print(f"  process {name}: {command}")
     print("\nSettings of the project that are others on the machine (`laurel settings` shows them)")

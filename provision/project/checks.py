@@ -36,7 +36,7 @@ def problems(project: Project, given: Mapping[str, str], python: str) -> Iterato
     yield from _migrations(project)
     if "asgi" in project.processes:
         yield (
-            f"{project.value('PROCFILE')}: `asgi` is the name of the site's own processes:"
+            f"{project.findings.value('PROCFILE')}: `asgi` is the name of the site's own processes:"
             " give that one another name, or call it `web` if it serves the site"
         )
 
@@ -48,8 +48,9 @@ def notes(project: Project) -> Iterator[str]:
     pinned = [one for one in project.packages.values() if one.specifiers.startswith("==")]
     if len(pinned) < len(project.packages):
         yield (
-            f"{project.value('REQUIREMENTS')} pins {len(pinned)} of {len(project.packages)}"
-            " packages: two bakes may differ; a lock file would say what was meant"
+            f"{project.tree.relative(project.requirements)} pins {len(pinned)} of"
+            f" {len(project.packages)} packages: two bakes may differ; a lock file would say"
+            " what was meant"
         )
 
 
@@ -65,8 +66,8 @@ def _python(project: Project, python: str) -> Iterator[str]:
 def _channels(project: Project) -> Iterator[str]:
     if "channels" not in project.packages and not _mentions(project, "channels"):
         yield (
-            f"{project.value('REQUIREMENTS')} has no channels: this is no Channels project;"
-            " add channels>=4"
+            f"{project.tree.relative(project.requirements)} has no channels: this is no Channels"
+            " project; add channels>=4"
         )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from project import checks, dependencies, overrides
 from project.dependencies import DependencyError
-from project.inspection import InspectionError, Project, inspect
+from project.findings import InspectionError
+from project.inspection import Project, inspect
 
 Edit = Callable[[str, str], Path]
 
@@ -45,7 +46,7 @@ def problems(folder: Path, given: dict[str, str] | None = None, python: str = "3
 
 
 def sources(found: Project) -> dict[str, str]:
-    return {one.name: one.source for one in found.found}
+    return {one.name: one.source for one in found.findings.found}
 
 
 # What is found
@@ -62,30 +63,34 @@ def test_a_project_deep_in_its_repository_is_found_whole(projects: Path) -> None
         "MEDIA_URL": "/media/",
         "WEBSOCKET_PATH": "/ws/board/",
     }
-    assert {name: found.value(name) for name in expected} == expected
+    assert {name: found.findings.value(name) for name in expected} == expected
     assert sources(found)["SETTINGS_MODULE"].startswith("backend/src/config/asgi.py, line ")
 
 
 def test_a_procfile_names_the_processes_and_the_release_command(projects: Path) -> None:
     found = inspect(projects / "procfile_worker", {})
     assert found.processes == {"worker": "python manage.py runworker thumbnails"}
-    assert found.value("RELEASE_COMMAND").startswith("python manage.py migrate --noinput && ")
+    assert found.findings.value("RELEASE_COMMAND").startswith(
+        "python manage.py migrate --noinput && "
+    )
 
 
 def test_without_a_procfile_the_release_command_migrates(projects: Path) -> None:
-    assert inspect(projects / "long_poll", {}).value("RELEASE_COMMAND") == (
+    assert inspect(projects / "long_poll", {}).findings.value("RELEASE_COMMAND") == (
         "python manage.py migrate --noinput"
     )
 
 
 def test_a_parameter_of_a_path_becomes_a_sample(projects: Path) -> None:
-    assert inspect(projects / "long_poll", {}).value("WEBSOCKET_PATH") == "/ws/room/laurel/"
+    assert (
+        inspect(projects / "long_poll", {}).findings.value("WEBSOCKET_PATH") == "/ws/room/laurel/"
+    )
 
 
 def test_what_is_given_is_not_searched_for(project: Path) -> None:
     (project / "laurel.env").write_text("# ours\nHEALTH_PATH=/slow/\n")
     found = inspect(project, {"HEALTH_PATH": "/slow/", "PROCESSES": "2"})
-    assert found.value("HEALTH_PATH") == "/slow/"
+    assert found.findings.value("HEALTH_PATH") == "/slow/"
     assert sources(found)["HEALTH_PATH"] == "laurel.env, line 2"
     assert sources(found)["PROCESSES"] == "the command line"
 
@@ -101,7 +106,7 @@ def test_another_projects_manage_py_in_a_virtual_environment_is_none(project: Pa
 def test_a_setting_is_the_last_that_is_assigned(edit: Edit, project: Path) -> None:
     settings = edit("rooms/settings.py", "STATIC_URL => STATIC_URL")
     settings.write_text(settings.read_text() + '\nSTATIC_URL = "files/"\n')
-    assert inspect(project, {}).value("STATIC_URL") == "/files/"
+    assert inspect(project, {}).findings.value("STATIC_URL") == "/files/"
 
 
 # What is refused, each by the project that is wrong in just this

@@ -1,0 +1,104 @@
+"""Where a project begins: the folder of manage.py, its settings and its ASGI application."""
+
+import ast
+import os
+import re
+from pathlib import Path
+
+from project.findings import InspectionError, where_given
+from project.modules import Modules, calls, settings_assigned
+from project.tree import Place, Tree
+
+
+def django_root(tree: Tree, given: str) -> tuple[Path, str | Place]:
+    """The folder of manage.py: the shallowest, however deep it is."""
+    if given:
+        folder = Path(os.path.normpath(tree.root / given))
+        if not (folder / "manage.py").is_file():
+            raise InspectionError(f"DJANGO_ROOT={given} has no manage.py in {tree.root}")
+        return folder, where_given(tree.root, "DJANGO_ROOT")
+    found = [folder for folder in tree.folders() if (folder / "manage.py").is_file()]
+    if not found:
+        raise InspectionError(
+            f"{tree.root} has no manage.py, in no folder: name the folder of a Django project"
+        )
+    depth = len(found[0].parts)
+    rivals = [folder for folder in found if len(folder.parts) == depth]
+    if len(rivals) > 1:
+        names = " and ".join(str(tree.relative(folder)) for folder in rivals)
+        raise InspectionError(
+            f"{names} each have a manage.py: add one of them to laurel.env:"
+            f" DJANGO_ROOT={tree.relative(rivals[0])}"
+        )
+    return found[0], Place(tree.relative(found[0]) / "manage.py")
+
+
+def settings_module(modules: Modules, given: str) -> tuple[str, str | Place]:
+    """The settings that the project is served with: those of asgi.py before those of manage.py."""
+    module, place = (
+        (given, where_given(modules.root, "SETTINGS_MODULE")) if given else _settings_named(modules)
+    )
+    if modules.file(module) is None:
+        root = modules.folder == modules.root
+        below = "the project's root" if root else modules.folder.relative_to(modules.root)
+        raise InspectionError(
+            f"{place} names the settings {module}, and no such module is below"
+            f" {below}: add SETTINGS_MODULE=package.settings to laurel.env"
+        )
+    return module, place
+
+
+def _settings_named(modules: Modules) -> tuple[str, str | Place]:
+    folder = modules.folder
+    files = [
+        *_near(folder, "asgi.py"),
+        *_near(folder, "wsgi.py"),
+        folder / "manage.py",
+    ]
+    for file in files:
+        for call in calls(modules.parse(file), "setdefault"):
+            words = [node.value for node in call.args if isinstance(node, ast.Constant)]
+            if len(words) == 2 and words[0] == "DJANGO_SETTINGS_MODULE":
+                return str(words[1]), modules.place(file, call)
+        for node in settings_assigned(modules.parse(file)):
+            if isinstance(node.value, ast.Constant):
+                return str(node.value.value), modules.place(file, node)
+    raise InspectionError(
+        f"{modules.place(folder / 'manage.py')} does not say which settings it uses:"
+        " add SETTINGS_MODULE=package.settings to laurel.env"
+    )
+
+
+def application(modules: Modules, settings_module: str, given: str) -> tuple[str, str | Place]:
+    """The ASGI application as module:attribute."""
+    if given:
+        if not re.fullmatch(r"[\w.]+:[\w.]+", given):
+            raise InspectionError(
+                f"ASGI_APPLICATION={given} is not of the form module:attribute, such as"
+                " mysite.asgi:application"
+            )
+        return given, where_given(modules.root, "ASGI_APPLICATION")
+    named = modules.assigned(settings_module, "ASGI_APPLICATION")
+    if named and isinstance(named.value, str):
+        module, _, attribute = named.value.rpartition(".")
+        if not modules.file(module):
+            raise InspectionError(
+                f"{named.place}: ASGI_APPLICATION is {named.value!r}, and no module {module} is"
+                f" there: add the file, or ASGI_APPLICATION=module:attribute to laurel.env"
+            )
+        return f"{module}:{attribute}", named.place
+    files = _near(modules.folder, "asgi.py")
+    for file in files:
+        if modules.assigned(modules.name(file), "application"):
+            return f"{modules.name(file)}:application", modules.place(file)
+    package = settings_module.partition(".")[0]
+    raise InspectionError(
+        f"no asgi.py, and {settings_module} has no ASGI_APPLICATION: Channels is not"
+        f" set up. Add {package}/asgi.py as the Channels guide has it, and"
+        f' ASGI_APPLICATION = "{package}.asgi.application" to the settings'
+    )
+
+
+def _near(folder: Path, name: str) -> list[Path]:
+    """The files of that name in the packages of `folder`, the shallowest first."""
+    return [found / name for found in Tree(folder).folders() if (found / name).is_file()]
