@@ -72,7 +72,7 @@ acceptance-faults: prerequisites ## plant each known fault in a running image: t
 acceptance-vagrant: image ## Vagrant's machine from nothing to nothing: up, checked, reloaded, checked, destroyed
 	@vagrant/prove.sh
 
-acceptance-projects: ## bake and prove each of tests/projects/: projects that know nothing of Laurel
+acceptance-projects: prerequisites ## bake and prove each of tests/projects/: projects that know nothing of Laurel
 	@tests/projects/prove.sh
 
 acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
@@ -83,7 +83,7 @@ acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
 run: prerequisites ## boot the image, print its address, stop it with Ctrl-C
 	@PYTHONPATH=tests $(PYTHON) -m machine $(IMAGE)
 
-test: prerequisites lint ## lint, and every test that needs no machine: seconds
+test: prerequisites lint ## lint, and every test that needs no machine: minutes
 	@$(PYTHON) -m pytest -q tests/unit
 	@cd app && ../$(PYTHON) -m pytest -q
 

@@ -24,11 +24,11 @@ class Progress:
         """Begin the next step."""
         self._done.append((name, self.elapsed))
         self.current = name
-        print(f"[{len(self._done)}/{self._total} {clock(self.elapsed)}] {name}", flush=True)
+        print(f"[{len(self._done)}/{self._total} {clock(self.elapsed):>5}] {name}", flush=True)
 
     def note(self, text: str) -> None:
         """A line within the current step."""
-        print(f"{'':>5}{clock(self.elapsed)}  {text}", flush=True)
+        print(f"{clock(self.elapsed):>10}  {text}", flush=True)
 
     def notes(self, pattern: str) -> Callable[[str], None]:
         """Takes lines, and notes those that match `pattern` by its first group that matched."""

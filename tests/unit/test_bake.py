@@ -181,7 +181,7 @@ def test_an_image_is_baked_once(tree: Tree, capsys: pytest.CaptureFixture[str]) 
     assert bake.main() == 0
     assert tree.calls() == ["base", "build"]
     shown = capsys.readouterr().out
-    assert "[1/5 0:00] what the image is made from" in shown
+    assert "[1/5  0:00] what the image is made from" in shown
     assert "step 1 of 8: 10-packages" in shown
     assert "noise" not in shown
     before = tree.images()
