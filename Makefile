@@ -37,7 +37,7 @@ IMAGE ?= build/image/laurel-$(PROJECT:%=%-)$(OS)-$(ARCH).qcow2
 .PHONY: help prerequisites inspect image box vagrant sync vagrant-destroy differences acceptance acceptance-faults acceptance-vagrant acceptance-projects acceptance-full run test lint format lock clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 29
 
 prerequisites:
 	@packer/prerequisites.sh

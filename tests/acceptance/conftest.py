@@ -56,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "after_restart": "only where something came before",
         "disruptive": "kills, restarts or writes; last in its stage",
         "writes": "leaves messages or a user on the site",
+        "own": "of one project alone",
         **NOT_ON_A_HOST,
     }.items():
         config.addinivalue_line("markers", f"{name}: {text}")

@@ -19,6 +19,7 @@ def test_what_was_turned_off_is_shown(machine):
 
 @pytest.mark.once
 @pytest.mark.disruptive
+@pytest.mark.own
 def test_with_tls_in_front_it_redirects_and_does_not_loop(machine, browser):
     client = machine.succeed("tail -n 1 /var/log/site/nginx-access.log").split()[0]
     machine.succeed(
