@@ -10,8 +10,9 @@
 : "${DJANGO_ROOT:=.}"
 # The project's settings module.
 : "${SETTINGS_MODULE:=}"
-# The project's ASGI application, as module:attribute.
+# The project's ASGI application, as module:attribute, and its WSGI application, if it has one.
 : "${ASGI_APPLICATION:=}"
+: "${WSGI_APPLICATION:=}"
 # What to install: a requirements file, uv.lock, poetry.lock, Pipfile.lock or pyproject.toml.
 : "${REQUIREMENTS:=requirements.txt}"
 # A process is healthy when this path answers below 500 on its own socket.

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from project.findings import InspectionError, where_given
-from project.modules import Modules, calls, settings_assigned
+from project.modules import Modules, Value, calls, settings_assigned
 from project.tree import Place, Tree
 
 
@@ -69,8 +69,8 @@ def _settings_named(modules: Modules) -> tuple[str, str | Place]:
     )
 
 
-def application(modules: Modules, settings_module: str, given: str) -> tuple[str, str | Place]:
-    """The ASGI application as module:attribute."""
+def asgi_application(modules: Modules, settings_module: str, given: str) -> tuple[str, str | Place]:
+    """The ASGI application as module:attribute. Raises InspectionError if there is none."""
     if given:
         if not re.fullmatch(r"[\w.]+:[\w.]+", given):
             raise InspectionError(
@@ -79,24 +79,46 @@ def application(modules: Modules, settings_module: str, given: str) -> tuple[str
             )
         return given, where_given(modules.root, "ASGI_APPLICATION")
     named = modules.assigned(settings_module, "ASGI_APPLICATION")
+    found = _application(modules, named, "asgi.py")
+    if found:
+        return found
     if named and isinstance(named.value, str):
-        module, _, attribute = named.value.rpartition(".")
-        if not modules.file(module):
-            raise InspectionError(
-                f"{named.place}: ASGI_APPLICATION is {named.value!r}, and no module {module} is"
-                f" there: add the file, or ASGI_APPLICATION=module:attribute to laurel.env"
-            )
-        return f"{module}:{attribute}", named.place
-    files = _near(modules.folder, "asgi.py")
-    for file in files:
-        if modules.assigned(modules.name(file), "application"):
-            return f"{modules.name(file)}:application", modules.place(file)
+        raise InspectionError(
+            f"{named.place}: ASGI_APPLICATION is {named.value!r}, and no module"
+            f" {named.value.rpartition('.')[0]} is there: add the file, or"
+            " ASGI_APPLICATION=module:attribute to laurel.env"
+        )
     package = settings_module.partition(".")[0]
     raise InspectionError(
         f"no asgi.py, and {settings_module} has no ASGI_APPLICATION: Channels is not"
         f" set up. Add {package}/asgi.py as the Channels guide has it, and"
         f' ASGI_APPLICATION = "{package}.asgi.application" to the settings'
     )
+
+
+def wsgi_application(modules: Modules, settings_module: str) -> tuple[str, str | Place]:
+    """The WSGI application as module:attribute, empty if there is none: no site needs it."""
+    named = modules.assigned(settings_module, "WSGI_APPLICATION")
+    return _application(modules, named, "wsgi.py") or ("", "")
+
+
+def _application(modules: Modules, named: Value | None, file: str) -> tuple[str, Place] | None:
+    """The application that the settings name, else that of the shallowest file of that name.
+
+    A file that sets Channels up goes before one that does not.
+    """
+    if named and isinstance(named.value, str):
+        module, _, attribute = named.value.rpartition(".")
+        return (f"{module}:{attribute}", named.place) if modules.file(module) else None
+
+    def sets_channels_up(path: Path) -> bool:
+        imported = (name for _, name in modules.imports(modules.name(path)))
+        return any(name.partition(".")[0] == "channels" for name in imported)
+
+    for path in sorted(_near(modules.folder, file), key=sets_channels_up, reverse=True):
+        if modules.assigned(modules.name(path), "application"):
+            return f"{modules.name(path)}:application", modules.place(path)
+    return None
 
 
 def _near(folder: Path, name: str) -> list[Path]:

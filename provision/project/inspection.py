@@ -60,8 +60,9 @@ def inspect(root: Path, given: Mapping[str, str]) -> Project:
     if old:
         raise InspectionError(old)
 
-    application, place = entry.application(modules, settings, given.get("ASGI_APPLICATION", ""))
-    findings.settle("ASGI_APPLICATION", application, place)
+    asgi, place = entry.asgi_application(modules, settings, given.get("ASGI_APPLICATION", ""))
+    findings.settle("ASGI_APPLICATION", asgi, place)
+    findings.settle("WSGI_APPLICATION", *entry.wsgi_application(modules, settings))
     requirements_file = tree.relative(requirements)
     findings.settle("REQUIREMENTS", requirements_file.as_posix(), Place(requirements_file))
 
@@ -70,7 +71,7 @@ def inspect(root: Path, given: Mapping[str, str]) -> Project:
         django_root=django_root,
         modules=modules,
         settings_module=settings,
-        asgi_module=application.partition(":")[0],
+        asgi_module=asgi.partition(":")[0],
         requirements=requirements,
         packages=packages,
         processes=procfile.settle(findings, tree, django_root),

@@ -58,6 +58,7 @@ def test_a_project_deep_in_its_repository_is_found_whole(projects: Path) -> None
         "DJANGO_ROOT": "backend/src",
         "SETTINGS_MODULE": "config.settings.production",
         "ASGI_APPLICATION": "config.asgi:application",
+        "WSGI_APPLICATION": "config.wsgi:application",
         "REQUIREMENTS": "backend/requirements/production.txt",
         "STATIC_URL": "/assets/",
         "MEDIA_URL": "/media/",
@@ -107,6 +108,28 @@ def test_a_setting_is_the_last_that_is_assigned(edit: Edit, project: Path) -> No
     settings = edit("rooms/settings.py", "STATIC_URL => STATIC_URL")
     settings.write_text(settings.read_text() + '\nSTATIC_URL = "files/"\n')
     assert inspect(project, {}).findings.value("STATIC_URL") == "/files/"
+
+
+def test_the_asgi_py_that_sets_channels_up_goes_before_another(edit: Edit, project: Path) -> None:
+    settings = edit("rooms/settings.py", "ASGI_APPLICATION => OLD_APPLICATION")
+    other = project / "aside" / "asgi.py"
+    other.parent.mkdir()
+    other.write_text(
+        "import os\nfrom django.core.asgi import get_asgi_application\n"
+        'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rooms.settings")\n'
+        "application = get_asgi_application()\n"
+    )
+    assert settings.is_file()
+    assert inspect(project, {}).findings.value("ASGI_APPLICATION") == "rooms.asgi:application"
+
+
+def test_a_project_needs_no_wsgi_application(edit: Edit, project: Path) -> None:
+    assert inspect(project, {}).findings.value("WSGI_APPLICATION") == ""
+    settings = edit("rooms/settings.py", "STATIC_URL => STATIC_URL")
+    settings.write_text(settings.read_text() + '\nWSGI_APPLICATION = "rooms.wsgi.application"\n')
+    assert inspect(project, {}).findings.value("WSGI_APPLICATION") == ""
+    (project / "rooms" / "wsgi.py").write_text("application = get_wsgi_application()\n")
+    assert inspect(project, {}).findings.value("WSGI_APPLICATION") == "rooms.wsgi:application"
 
 
 # What is refused, each by the project that is wrong in just this
