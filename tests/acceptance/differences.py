@@ -54,7 +54,10 @@ for top in ("/etc", "/usr/bin", "/usr/lib/laurel", "/usr/lib/systemd/system",
             else:
                 status = os.stat(path)
                 with open(path, "rb") as file:
-                    content = hashlib.sha256(file.read()).hexdigest()[:12]
+                    content = file.read()
+                if name == "staticfiles.json":  # in the order in which a disk lists its files
+                    content = json.dumps(json.loads(content), sort_keys=True).encode()
+                content = hashlib.sha256(content).hexdigest()[:12]
                 like = f"{status.st_mode & 0o7777:o} {status.st_uid}:{status.st_gid} {content}"
             found["file " + path] = like
 print(json.dumps(found))
@@ -65,15 +68,17 @@ RSYNC = "rsync, with which Vagrant brings the project"
 IDENTITY = "identity: each machine has its own"
 SEALING = "sealing"
 LISTED = "line by line above"
+ROOT_DISK = "file /etc/fstab"  # names the root by the UUID that its base disk gave it
 MAY_DIFFER = (
     (r"line of /etc/(passwd|group) .*\b(vagrant|debian|ubuntu)\b.*", USERS),
     (r"file /etc/(shadow|gshadow|subuid|subgid|passwd|group|sudoers\.d/.*)-?", USERS),
     (r"(package|unit) (rsync|libpopt0|libxxhash0)(:\w+|\.service)?", RSYNC),
     (r"file /(etc|usr)/.*rsync[^/]*", RSYNC),
     (r"file /etc/(machine-id|hostname|hosts|ssh/ssh_host_.*)", IDENTITY),
+    (r"file /etc/\.updated", IDENTITY),  # when systemd last looked whether /usr is newer
     (r"file /etc/(netplan|systemd/network)/.*cloud-init.*", IDENTITY),
     (r"file /etc/laurel/(site\.env|release\.json)", IDENTITY),
-    (r"(unit|file /etc/systemd/system/)systemd-firstboot\.service", SEALING),
+    (r"(unit |file /etc/systemd/system/)systemd-firstboot\.service", SEALING),
     (r"line of /etc/laurel/build\.env DEVELOPMENT=.*", "development settings"),
     (r"file /etc/laurel/build\.env", LISTED),
 )
@@ -102,6 +107,11 @@ def report(found: dict[str, tuple[str, str]]) -> list[str]:
     lines = []
     for why, names in by_reason.items():
         lines += [f"{why}:", *(f"    {name}" for name in names)]
+    if ROOT_DISK in wrong:
+        lines.append(
+            "the two come from different base disks: packages of the archive may differ, too."
+            " `make image`, then a new machine (`make vagrant-destroy vagrant`), makes them alike"
+        )
     lines.append(f"without a reason: {len(wrong) or 'none'}")
     for name in wrong:
         lines += [f"    {name}", *(f"        {like}" for like in found[name])]

@@ -22,12 +22,19 @@ def test_what_vagrant_needs_and_what_sealing_removes_is_listed_by_its_reason() -
         **IMAGE,
         "package rsync": "3.4.1",
         "file /etc/machine-id": "444 0:0 cccc",
+        "file /etc/.updated": "644 0:0 ffff",
+        "unit systemd-firstboot.service": "masked",
+        "file /etc/systemd/system/systemd-firstboot.service": "-> /dev/null",
         "line of /etc/passwd vagrant:x:1000:1000::/home/vagrant:/bin/bash": "there",
     }
     del vagrant["line of /etc/passwd debian:x:1000:1000::/home/debian:/bin/bash"]
     assert differences.report(differences.differences(vagrant, IMAGE)) == [
         "identity: each machine has its own:",
+        "    file /etc/.updated",
         "    file /etc/machine-id",
+        "sealing:",
+        "    file /etc/systemd/system/systemd-firstboot.service",
+        "    unit systemd-firstboot.service",
         "the machine's user, and its key:",
         "    line of /etc/passwd debian:x:1000:1000::/home/debian:/bin/bash",
         "    line of /etc/passwd vagrant:x:1000:1000::/home/vagrant:/bin/bash",
@@ -35,6 +42,15 @@ def test_what_vagrant_needs_and_what_sealing_removes_is_listed_by_its_reason() -
         "    package rsync",
         "without a reason: none",
     ]
+
+
+def test_machines_of_different_base_disks_are_told_apart() -> None:
+    image = {**IMAGE, "file /etc/fstab": "644 0:0 aaaa"}
+    told = differences.report(
+        differences.differences({**image, "file /etc/fstab": "644 0:0 bbbb"}, image)
+    )
+    assert "the two come from different base disks" in told[0]
+    assert told[1] == "without a reason: 1"
 
 
 @pytest.mark.parametrize(
