@@ -251,7 +251,7 @@ def _packer(
         cwd=TOP,
         env={"PACKER_CACHE_DIR": str(work / "cache"), "CHECKPOINT_DISABLE": "1"},
         on_line=progress.notes(
-            r".*laurel: (step .*|seal: .*|error: .*)|.*==> qemu.laurel: (Waiting for SSH.*)"
+            r".*laurel: laurel: (step .*|seal: .*|error: .*)|.*==> qemu.laurel: (Waiting for SSH.*)"
         ),
         watch=lambda: _panic(work),
     )

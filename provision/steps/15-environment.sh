@@ -94,6 +94,7 @@ installed() {
 # libraries that it is linked to.
 install_built() {
 	local before added kept unneeded
+	log "  what has no wheel is built from source: the compiler and the headers come"
 	before=$(installed)
 	# shellcheck disable=SC2046,SC2086 # names of packages, separated by blanks
 	apt_install build-essential pkg-config python3-dev $(headers) $BUILD_PACKAGES

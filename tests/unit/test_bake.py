@@ -22,6 +22,7 @@ for argument; do
 done
 echo "==> qemu.laurel: Waiting for SSH to become available..."
 echo "    qemu.laurel: laurel: step 1 of 8: 10-packages (0 s)"
+echo "    qemu.laurel: error: of a tool, after which a step goes another way"
 seq -f "noise %g" 30
 if read -r left <"$PANIC" && ((left > 0)); then
 	echo $((left - 1)) >"$PANIC"
@@ -182,6 +183,7 @@ def test_an_image_is_baked_once(tree: Tree, capsys: pytest.CaptureFixture[str]) 
     assert tree.calls() == ["base", "build"]
     shown = capsys.readouterr().out
     assert "[1/5  0:00] what the image is made from" in shown
+    assert "of a tool" not in shown
     assert "step 1 of 8: 10-packages" in shown
     assert "noise" not in shown
     before = tree.images()
