@@ -106,7 +106,9 @@ install_built() {
 	log "  the compiler and headers go again"
 	xargs -r apt-mark auto >/dev/null <<<"$added"
 	comm -12 <(echo "$added") <(echo "$kept") | xargs -r apt-mark manual >/dev/null
-	unneeded=$(apt-get --simulate autoremove | awk '$1 == "Remv" {print $2}' | sort)
+	# What is installed already may recommend or suggest a compiler: that keeps none.
+	unneeded=$(apt-get --simulate -o APT::AutoRemove::RecommendsImportant=false \
+		-o APT::AutoRemove::SuggestsImportant=false autoremove | awk '$1 == "Remv" {print $2}' | sort)
 	comm -12 <(echo "$added") <(echo "$unneeded") | DEBIAN_FRONTEND=noninteractive xargs -r apt-get -y -q purge >/dev/null
 }
 

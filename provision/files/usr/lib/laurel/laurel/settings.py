@@ -80,19 +80,17 @@ def load() -> Settings:
     environment = {
         "DJANGO_SETTINGS_MODULE": "laurel_production",
         "LAUREL_SETTINGS_MODULE": values.get("SETTINGS_MODULE", ""),
-        "LAUREL_PROCFILE": f"/srv/site/current/app/{values.get('PROCFILE', '')}",
+        "LAUREL_PROCFILE": f"{CURRENT}/app/{values.get('PROCFILE', '')}",
         "PYTHONPATH": "/usr/lib/laurel/production",
         "ALLOWED_HOSTS": ",".join(hosts),
         "TLS_IN_FRONT": values.get("TLS_IN_FRONT", "no"),
-        "STATIC_ROOT": f"/srv/site/current/public{values.get('STATIC_URL', '/static/')}".rstrip(
-            "/"
-        ),
+        "STATIC_ROOT": f"{CURRENT}/public{values.get('STATIC_URL', '/static/')}".rstrip("/"),
         "MEDIA_ROOT": "/var/lib/site/media",
         "STATE_DIR": "/var/lib/site",
         "REDIS_URL": "redis://127.0.0.1:6379",
         "HOME": "/var/lib/site",
         "LANG": "C.UTF-8",
-        "PATH": "/srv/site/current/venv/bin:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{CURRENT}/venv/bin:/usr/local/bin:/usr/bin:/bin",
         "PYTHONUNBUFFERED": "1",
         **({"DEBUG": "true"} if values.get("DEVELOPMENT") == "yes" else {}),
         **parse(PROJECT_ENV, problems),
