@@ -4,9 +4,9 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from project import dependencies
+from project import application, dependencies
 from project.inspection import Project
-from project.modules import UNKNOWN, Modules, Value, calls, settings_assigned
+from project.modules import UNKNOWN, Value, settings_assigned
 from project.tree import Place, Tree
 
 # What a name looks like that somebody meant to replace, and hosts that RFC 2606 keeps for examples.
@@ -29,7 +29,7 @@ def problems(project: Project, given: Mapping[str, str], python: str) -> Iterato
     yield from _python(project, python)
     yield from _channels(project)
     yield from _settings_assigned(project)
-    yield from _set_up_late(project)
+    yield from application.problems(project)
     yield from _needed(project, given)
     yield from _layers(project, given)
     yield from _databases(project, given)
@@ -89,57 +89,6 @@ def _settings_assigned(project: Project) -> Iterator[str]:
                 " environment says: write"
                 f' os.environ.setdefault("DJANGO_SETTINGS_MODULE", {ast.unparse(node.value)})'
             )
-
-
-def _set_up_late(project: Project) -> Iterator[str]:
-    """An asgi.py that imports models before Django is set up: no process would start."""
-    modules = project.modules
-    file = modules.file(project.asgi_module)
-    if file is None:
-        return
-    tree = modules.parse(file)
-    ready = min(
-        (
-            call.lineno
-            for call in calls(tree, "get_asgi_application", "setup", "get_default_application")
-        ),
-        default=0,
-    )
-    if not ready:
-        yield (
-            f"{modules.place(file)} never calls get_asgi_application(): nothing sets Django up."
-            " Add `from django.core.asgi import get_asgi_application` and"
-            " `django_asgi_app = get_asgi_application()` before the other imports"
-        )
-        return
-    told: set[int] = set()
-    for statement, name in modules.imports(project.asgi_module):
-        if statement.lineno >= ready or statement.lineno in told:
-            continue
-        way = _way_to_models(modules, name, set())
-        if way:
-            told.add(statement.lineno)
-            yield (
-                f"{modules.place(file, statement)} imports {', which imports '.join(way)}, before"
-                f" line {ready} calls get_asgi_application(): Django is not set up yet, and no"
-                f" process would start. Move line {statement.lineno} below line {ready}"
-            )
-
-
-def _way_to_models(modules: Modules, name: str, seen: set[str]) -> tuple[str, ...]:
-    """The imports that lead from `name` to a module of models, `name` first; empty if none does.
-
-    `seen` are modules that lead to none; each is looked at once.
-    """
-    seen.add(name)
-    if name.endswith(".models") and (modules.file(name) or name.startswith("django.contrib.")):
-        return (name,)
-    for _, following in modules.imports(name):
-        if following not in seen:
-            way = _way_to_models(modules, following, seen)
-            if way:
-                return (name, *way)
-    return ()
 
 
 def _needed(project: Project, given: Mapping[str, str]) -> Iterator[str]:

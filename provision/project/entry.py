@@ -5,9 +5,13 @@ import os
 import re
 from pathlib import Path
 
+from project import startup
 from project.findings import InspectionError, where_given
 from project.modules import Modules, Value, calls, settings_assigned
 from project.tree import Place, Tree
+
+_FOR_DEVELOPMENT = ("local", "dev", "develop", "development", "debug", "test", "testing")
+_FOR_PRODUCTION = ("production", "prod", "live", "deploy", "deployment")
 
 
 def django_root(tree: Tree, given: str) -> tuple[Path, str | Place]:
@@ -36,7 +40,9 @@ def django_root(tree: Tree, given: str) -> tuple[Path, str | Place]:
 def settings_module(modules: Modules, given: str) -> tuple[str, str | Place]:
     """The settings that the project is served with: those of asgi.py before those of manage.py."""
     module, place = (
-        (given, where_given(modules.root, "SETTINGS_MODULE")) if given else _settings_named(modules)
+        (given, where_given(modules.root, "SETTINGS_MODULE"))
+        if given
+        else _for_production(modules, *_settings_named(modules))
     )
     if modules.file(module) is None:
         root = modules.folder == modules.root
@@ -69,6 +75,17 @@ def _settings_named(modules: Modules) -> tuple[str, str | Place]:
     )
 
 
+def _for_production(modules: Modules, module: str, place: str | Place) -> tuple[str, str | Place]:
+    """Of settings that are for development by their name, those beside them that are not."""
+    package, _, name = module.rpartition(".")
+    if package and name in _FOR_DEVELOPMENT:
+        for other in _FOR_PRODUCTION:
+            file = modules.file(f"{package}.{other}")
+            if file:
+                return f"{package}.{other}", f"{modules.place(file)}; {place} names {module}"
+    return module, place
+
+
 def asgi_application(modules: Modules, settings_module: str, given: str) -> tuple[str, str | Place]:
     """The ASGI application as module:attribute. Raises InspectionError if there is none."""
     if given:
@@ -80,6 +97,11 @@ def asgi_application(modules: Modules, settings_module: str, given: str) -> tupl
         return given, where_given(modules.root, "ASGI_APPLICATION")
     named = modules.assigned(settings_module, "ASGI_APPLICATION")
     found = _application(modules, named, "asgi.py")
+    if found and named and not _sets_django_up(modules, found[0]):
+        # What Channels 2 had there: the application, for an asgi.py that sets Django up before it.
+        other = _application(modules, None, "asgi.py")
+        if other and _sets_django_up(modules, other[0]):
+            return other
     if found:
         return found
     if named and isinstance(named.value, str):
@@ -94,6 +116,11 @@ def asgi_application(modules: Modules, settings_module: str, given: str) -> tupl
         f" set up. Add {package}/asgi.py as the Channels guide has it, and"
         f' ASGI_APPLICATION = "{package}.asgi.application" to the settings'
     )
+
+
+def _sets_django_up(modules: Modules, application: str) -> bool:
+    """Whether importing `application`, as module:attribute, sets Django up."""
+    return startup.follow(modules, application.partition(":")[0]).set_up is not None
 
 
 def wsgi_application(modules: Modules, settings_module: str) -> tuple[str, str | Place]:

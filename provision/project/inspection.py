@@ -112,6 +112,10 @@ def _settle_pages(findings: Findings, project: Project) -> None:
         "HEALTH_PATH", well.path if well else "/", well.place if well else "no page is known"
     )
     sockets = routes.websockets(project.modules, project.asgi_module)
+    named = project.setting("ASGI_APPLICATION")
+    if not sockets and named and isinstance(named.value, str):
+        # asgi.py may leave it to Channels to find the application.
+        sockets = routes.websockets(project.modules, named.value.rpartition(".")[0])
     for name, route in (("PAGE_PATH", page), ("WEBSOCKET_PATH", sockets[0] if sockets else None)):
         if route:
             findings.settle(name, route.path, route.place)

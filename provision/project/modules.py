@@ -63,7 +63,7 @@ class Modules:
         if path is None or module in seen:
             return []
         found: list[Value] = []
-        for statement, conditional in _statements(self.parse(path).body):
+        for statement, conditional in statements(self.parse(path).body):
             values = []
             if isinstance(statement, ast.ImportFrom):
                 taken = {alias.asname or alias.name: alias.name for alias in statement.names}
@@ -122,16 +122,21 @@ class Modules:
         path = self.file(module)
         if path is None:
             return
-        for statement, _ in _statements(self.parse(path).body):
-            if isinstance(statement, ast.Import):
-                for alias in statement.names:
-                    yield statement, alias.name
-            elif isinstance(statement, ast.ImportFrom):
-                source = self.absolute(statement, module, path)
-                yield statement, source
-                for alias in statement.names:
-                    if self.file(f"{source}.{alias.name}"):
-                        yield statement, f"{source}.{alias.name}"
+        for statement, _ in statements(self.parse(path).body):
+            for name in self.imported(statement, module, path):
+                yield statement, name
+
+    def imported(self, statement: ast.stmt, module: str, path: Path) -> Iterator[str]:
+        """The modules that `statement` of `module` imports; none, if it is another statement."""
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                yield alias.name
+        elif isinstance(statement, ast.ImportFrom):
+            source = self.absolute(statement, module, path)
+            yield source
+            for alias in statement.names:
+                if self.file(f"{source}.{alias.name}"):
+                    yield f"{source}.{alias.name}"
 
 
 def literal(node: ast.expr) -> Any:
@@ -168,10 +173,17 @@ def called(node: ast.Call) -> str:
     return function.id if isinstance(function, ast.Name) else ""
 
 
-def _statements(body: list[ast.stmt], conditional: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
+def statements(body: list[ast.stmt], conditional: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
     """The statements that run on import, and whether a condition decides if they do."""
     for statement in body:
         yield statement, conditional
-        if isinstance(statement, ast.If | ast.Try | ast.With | ast.ExceptHandler):
+        if isinstance(statement, ast.If) and _for_types_alone(statement.test):
+            yield from statements(statement.orelse, conditional)
+        elif isinstance(statement, ast.If | ast.Try | ast.With | ast.ExceptHandler):
             for inner in ("body", "orelse", "handlers", "finalbody"):
-                yield from _statements(getattr(statement, inner, []), True)
+                yield from statements(getattr(statement, inner, []), True)
+
+
+def _for_types_alone(test: ast.expr) -> bool:
+    """Whether only a type checker goes that way."""
+    return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
