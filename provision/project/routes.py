@@ -1,10 +1,10 @@
 """Paths that a project serves: its pages, from the URL configuration, and its websockets."""
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from project import pattern
 from project.modules import Modules, called, calls, literal
 from project.tree import Place
 
@@ -19,7 +19,6 @@ HEALTH = (
     "ht",
     "_health",
 )
-SAMPLE = "laurel"
 
 
 @dataclass(frozen=True)
@@ -131,28 +130,11 @@ def _route(
     if text is None:
         return None
     is_regex = called(call) != "path"
-    sample, whole = _of_regex(text) if is_regex else _of_path(text)
+    sample = pattern.of_regex(text) if is_regex else pattern.of_path(text)
+    if sample is None:
+        return None
     return Route(
-        "/" + prefix + sample,
+        "/" + prefix + sample.text,
         modules.place(path, call),  # type: ignore[arg-type]
-        exact and whole,
+        exact and sample.exact,
     )
-
-
-def _of_path(text: str) -> tuple[str, bool]:
-    """A sample of path()'s route, and whether it has no parameter."""
-    samples = {"int": "1", "uuid": "00000000-0000-4000-8000-000000000000"}
-    sample = re.sub(r"<(?:(\w+):)?\w+>", lambda found: samples.get(found[1] or "", SAMPLE), text)
-    return sample, sample == text
-
-
-def _of_regex(text: str) -> tuple[str, bool]:
-    """A sample of re_path()'s pattern, and whether it has no parameter."""
-    plain = re.sub(r"^\^|\\Z$|\$$", "", text)
-    sample = re.sub(
-        r"\((?:\?P<\w+>|\?:)?([^()]*)\)",
-        lambda found: "1" if re.fullmatch(r"\\d[+*]?|\[0-9\][+*]?", found[1]) else SAMPLE,
-        plain,
-    )
-    sample = re.sub(r"/\?$", "/", sample).replace("\\", "")
-    return sample, sample == plain
