@@ -1,11 +1,13 @@
 """Paths that a project serves: its pages, from the URL configuration, and its websockets."""
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from project import pattern
+from project import names, pattern
 from project.modules import Modules, called, calls, literal
+from project.names import Term
 from project.tree import Place
 
 # What projects call the page that tells whether they are well; the most exact first.
@@ -19,29 +21,39 @@ HEALTH = (
     "ht",
     "_health",
 )
+_ROUTES = ("path", "re_path", "url")
+# What is given routes and serves them under the same paths; i18n_patterns() by a redirect.
+_WRAPPERS = ("i18n_patterns", "format_suffix_patterns", "list", "tuple", "chain")
+# Other characters are asked for in another form, and two slashes may be taken for one.
+_PLAIN = re.compile(r"(/[\w.~:@+,=-]+)*/?", re.ASCII)
+
+# The lists of routes below a view; None if it answers itself.
+_Below = Callable[[Modules, Term], list[Term] | None]
 
 
 @dataclass(frozen=True)
 class Route:
     """A path as a browser asks for it, and where the project says so.
 
-    `exact` is false where a part of the path is a sample for a parameter.
+    `certain` is false where a part of the path is a sample for a parameter, or where a condition
+    decides whether it is served.
     """
 
     path: str
     place: Place
-    exact: bool
+    certain: bool
 
 
 def pages(modules: Modules, urlconf: str) -> list[Route]:
     """What `urlconf` serves, in its order."""
-    return list(_patterns(modules, urlconf, "", True, frozenset()))
+    start = Term(urlconf, ast.Constant(urlconf))
+    return list(_served(modules, _included(modules, start), None, _below_page))
 
 
 def health(found: list[Route]) -> Route | None:
     """The page for health checks."""
-    exact = {route.path.strip("/"): route for route in reversed(found) if route.exact}
-    return next((exact[name] for name in HEALTH if name in exact), None)
+    certain = {route.path.strip("/"): route for route in reversed(found) if route.certain}
+    return next((certain[name] for name in HEALTH if name in certain), None)
 
 
 def page(found: list[Route]) -> Route | None:
@@ -49,92 +61,149 @@ def page(found: list[Route]) -> Route | None:
     others = [
         route
         for route in found
-        if route.exact and route.path.strip("/").partition("/")[0] not in ("admin", *HEALTH)
+        if route.certain and route.path.strip("/").partition("/")[0] not in ("admin", *HEALTH)
     ]
     return next((route for route in others if route.path == "/"), others[0] if others else None)
 
 
 def websockets(modules: Modules, asgi: str) -> list[Route]:
     """The websocket paths that the module `asgi` routes, or a module that it imports."""
-    for module in modules.reached(asgi):
-        path = modules.file(module)
-        if path is None:
-            continue
-        tree = modules.parse(path)
-        lists = [
-            call.args[0]
-            for call in calls(tree, "URLRouter")
-            if call.args and isinstance(call.args[0], ast.List)
-        ]
-        for statement in tree.body:
-            if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.List):
-                lists.append(statement.value)
-        found = []
-        for routes in lists:
-            for call in routes.elts:
-                if isinstance(call, ast.Call) and called(call) in ("path", "re_path", "url"):
-                    route = _route(modules, path_of(call), call, path, "", True)
-                    # The list of Django's own pages stands in the same form.
-                    if route and _is_consumer(call):
-                        found.append(route)
+    reached = modules.reached(asgi)
+    # A router in a route serves below that route's path, wherever it is written.
+    inner = {
+        router.node
+        for route in _calls(modules, reached, *_ROUTES)
+        for router in _routers(modules, _view(route))
+    }
+    for module in reached:
+        routers = _calls(modules, [module], "URLRouter")
+        lists = [_routed(router) for router in routers if router.node not in inner]
+        found = list(_served(modules, lists, None, _below_socket))
         if found:
             # Whom the administration lets in, nobody knows.
             return sorted(found, key=lambda route: "admin" in route.path)
     return []
 
 
-def path_of(call: ast.Call) -> str | None:
-    """The first argument of path(), if it is text."""
-    value = literal(call.args[0]) if call.args else None
-    return value if isinstance(value, str) else None
-
-
-def _is_consumer(call: ast.Call) -> bool:
-    view = call.args[1] if len(call.args) > 1 else None
-    return view is not None and ("as_asgi" in ast.unparse(view) or "onsumer" in ast.unparse(view))
-
-
-def _patterns(
-    modules: Modules, urlconf: str, prefix: str, exact: bool, seen: frozenset[str]
+def _served(
+    modules: Modules, lists: list[Term], base: Route | None, below: _Below
 ) -> Iterator[Route]:
-    path = modules.file(urlconf)
-    if path is None or urlconf in seen:
-        return
-    for statement in modules.parse(path).body:
-        value = getattr(statement, "value", None)
-        targets = (
-            [statement.target]
-            if isinstance(statement, ast.AugAssign)
-            else getattr(statement, "targets", [])
-        )
-        if not any(isinstance(name, ast.Name) and name.id == "urlpatterns" for name in targets):
+    """What the lists of routes serve below the path of `base`."""
+    for entry in (entry for routes in lists for entry in _entries(modules, routes)):
+        route = _route(modules, entry, base)
+        if route is None:
             continue
-        for call in calls(value, "path", "re_path", "url") if value else ():
-            text = path_of(call)
-            route = _route(modules, text, call, path, prefix, exact)
-            if route is None:
-                continue
-            view = call.args[1] if len(call.args) > 1 else None
-            if isinstance(view, ast.Call) and called(view) == "include":
-                name = path_of(view)
-                if name:
-                    inner = route.path[1:]
-                    yield from _patterns(modules, name, inner, route.exact, seen | {urlconf})
-            else:
-                yield route
+        inner = below(modules, _view(entry))
+        if inner is None:
+            yield route
+        else:
+            yield from _served(modules, inner, route, below)
 
 
-def _route(
-    modules: Modules, text: str | None, call: ast.Call, path: object, prefix: str, exact: bool
-) -> Route | None:
-    if text is None:
+def _entries(modules: Modules, term: Term) -> Iterator[Term]:
+    """The calls of path() that the list of routes `term` is made of, in its order."""
+    node = term.node
+    parts: list[ast.expr] = []
+    match node:
+        case ast.Name() | ast.Attribute():
+            for meant in names.meant(modules, term):
+                yield from _entries(modules, meant)
+        case ast.List() | ast.Tuple():
+            parts = node.elts
+        case ast.Starred():
+            parts = [node.value]
+        case ast.BinOp(op=ast.Add()):
+            parts = [node.left, node.right]
+        case ast.Call() if called(node) in _ROUTES:
+            yield term
+        case ast.Call() if called(node) in _WRAPPERS:
+            parts = node.args
+    for part in parts:
+        yield from _entries(modules, term.at(part))
+
+
+def _route(modules: Modules, entry: Term, base: Route | None) -> Route | None:
+    """The route that a call of path() makes; None where its path can't be told."""
+    path = modules.file(entry.module)
+    text = literal(_argument(entry, 0, "route", "regex").node)
+    if path is None or not isinstance(text, str):
         return None
-    is_regex = called(call) != "path"
-    sample = pattern.of_regex(text) if is_regex else pattern.of_path(text)
+    is_path = isinstance(entry.node, ast.Call) and called(entry.node) == "path"
+    sample = pattern.of_path(text) if is_path else pattern.of_regex(text)
     if sample is None:
         return None
-    return Route(
-        "/" + prefix + sample.text,
-        modules.place(path, call),  # type: ignore[arg-type]
-        exact and sample.exact,
-    )
+    whole = (base.path if base else "/") + sample.text
+    certain = sample.exact and entry.certain and (base is None or base.certain)
+    if not _PLAIN.fullmatch(whole):
+        return None
+    return Route(whole, modules.place(path, entry.node), certain)
+
+
+def _below_page(modules: Modules, view: Term) -> list[Term] | None:
+    if isinstance(view.node, ast.Call) and called(view.node) == "include":
+        return _included(modules, _argument(view, 0, "arg"))
+    # The pages of other objects, such as an API's, need not have one at their root.
+    if isinstance(view.node, ast.Attribute) and view.node.attr == "urls":
+        return None if ast.unparse(view.node).endswith("site.urls") else []
+    return None
+
+
+def _included(modules: Modules, term: Term) -> list[Term]:
+    """The lists of routes that include() is given as a module, by name or itself, or in place."""
+    node = term.node
+    if isinstance(node, ast.Tuple):  # the routes, and the name of their app
+        return _included(modules, term.at(node.elts[0])) if node.elts else []
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return names.assigned(modules, term.within(node.value), "urlpatterns")
+    if not isinstance(node, ast.Name | ast.Attribute):
+        return [term]
+    module = names.module_named(modules, term)
+    if module:
+        return names.assigned(modules, term.within(module), "urlpatterns")
+    return [routes for meant in names.meant(modules, term) for routes in _included(modules, meant)]
+
+
+def _below_socket(modules: Modules, view: Term) -> list[Term] | None:
+    routers = _routers(modules, view)
+    text = ast.unparse(view.node)
+    # The list of Django's own pages stands in the same form.
+    is_consumer = "as_asgi" in text or "onsumer" in text
+    return None if is_consumer and not routers else [_routed(router) for router in routers]
+
+
+def _routers(modules: Modules, view: Term) -> list[Term]:
+    """The calls of URLRouter() that `view` is, or that it wraps."""
+    inner = names.meant(modules, view)
+    if isinstance(view.node, ast.Call):
+        if called(view.node) == "URLRouter":
+            return [view]
+        inner = [view.at(argument) for argument in view.node.args]
+    return [router for term in inner for router in _routers(modules, term)]
+
+
+def _routed(router: Term) -> Term:
+    return _argument(router, 0, "routes")
+
+
+def _view(entry: Term) -> Term:
+    return _argument(entry, 1, "view")
+
+
+def _calls(modules: Modules, within: list[str], *functions: str) -> Iterator[Term]:
+    """The calls of `functions` in the modules `within`, wherever they stand."""
+    for module in within:
+        path = modules.file(module)
+        for call in calls(modules.parse(path), *functions) if path else ():
+            yield Term(module, call)
+
+
+def _argument(term: Term, position: int, *keywords: str) -> Term:
+    """An argument of the call `term`; None's expression if it is not given."""
+    call = term.node
+    if isinstance(call, ast.Call):
+        if len(call.args) > position:
+            return term.at(call.args[position])
+        for keyword in call.keywords:
+            if keyword.arg in keywords:
+                return term.at(keyword.value)
+    return term.at(ast.Constant(None))
