@@ -180,8 +180,9 @@ def statements(body: list[ast.stmt], conditional: bool = False) -> Iterator[tupl
         if isinstance(statement, ast.If) and _for_types_alone(statement.test):
             yield from statements(statement.orelse, conditional)
         elif isinstance(statement, ast.If | ast.Try | ast.With | ast.ExceptHandler):
+            decided = conditional or not isinstance(statement, ast.With)
             for inner in ("body", "orelse", "handlers", "finalbody"):
-                yield from statements(getattr(statement, inner, []), True)
+                yield from statements(getattr(statement, inner, []), decided)
 
 
 def _for_types_alone(test: ast.expr) -> bool:

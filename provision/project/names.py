@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from project.modules import Modules
+from project.modules import Modules, statements
 
 _END = sys.maxsize  # below every line
 
@@ -50,17 +50,17 @@ def assigned(modules: Modules, term: Term, name: str) -> list[Term]:
     if path is None or step in term.seen:
         return []
     found: list[Term] = []
-    for statement, certain in _statements(modules.parse(path).body):
+    for statement, conditional in statements(modules.parse(path).body):
         if statement.lineno >= term.line:
             break
         here = replace(
             term,
             line=statement.lineno,
-            certain=term.certain and certain,
+            certain=term.certain and not conditional,
             seen=term.seen | {step},
         )
         terms = _given(modules, here, statement, name)
-        if terms and certain and not isinstance(statement, ast.AugAssign):
+        if terms and not conditional and not isinstance(statement, ast.AugAssign):
             found = []
         found += terms
     return found
@@ -70,7 +70,7 @@ def module_named(modules: Modules, term: Term) -> str:
     """The project's module that the name `term` is; empty if it is none."""
     name = ast.unparse(term.node)
     path = modules.file(term.module)
-    for statement, _ in _statements(modules.parse(path).body) if path else ():
+    for statement, _ in statements(modules.parse(path).body) if path else ():
         for bound, target in _bound(modules, term.module, statement):
             if f"{name}.".startswith(f"{bound}."):
                 module = target + name.removeprefix(bound)
@@ -108,14 +108,3 @@ def _bound(modules: Modules, module: str, statement: ast.stmt) -> Iterator[tuple
         source = modules.absolute(statement, module, path)
         for alias in statement.names:
             yield alias.asname or alias.name, f"{source}.{alias.name}".lstrip(".")
-
-
-def _statements(body: list[ast.stmt], certain: bool = True) -> Iterator[tuple[ast.stmt, bool]]:
-    """The statements that run on import, and whether no condition decides if they do."""
-    for statement in body:
-        yield statement, certain
-        if isinstance(statement, ast.If | ast.Try | ast.With):
-            handlers = [one.body for one in getattr(statement, "handlers", [])]
-            others = [getattr(statement, name, []) for name in ("orelse", "finalbody")]
-            for inner in (statement.body, *handlers, *others):
-                yield from _statements(inner, certain and isinstance(statement, ast.With))

@@ -51,9 +51,9 @@ def pages(modules: Modules, urlconf: str) -> list[Route]:
 
 
 def health(found: list[Route]) -> Route | None:
-    """The page for health checks."""
-    certain = {route.path.strip("/"): route for route in reversed(found) if route.certain}
-    return next((certain[name] for name in HEALTH if name in certain), None)
+    """The page for health checks, as high as it is."""
+    certain = sorted((route for route in found if route.certain), key=lambda route: len(route.path))
+    return next((route for name in HEALTH for route in certain if _is_called(route, name)), None)
 
 
 def page(found: list[Route]) -> Route | None:
@@ -61,9 +61,16 @@ def page(found: list[Route]) -> Route | None:
     others = [
         route
         for route in found
-        if route.certain and route.path.strip("/").partition("/")[0] not in ("admin", *HEALTH)
+        if route.certain
+        and not route.path.startswith("/admin/")
+        and not any(_is_called(route, name) for name in HEALTH)
     ]
     return next((route for route in others if route.path == "/"), others[0] if others else None)
+
+
+def _is_called(route: Route, name: str) -> bool:
+    """Whether `route` is `name`, by itself or below a prefix."""
+    return f"/{route.path.strip('/')}".endswith(f"/{name}")
 
 
 def websockets(modules: Modules, asgi: str) -> list[Route]:

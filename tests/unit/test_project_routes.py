@@ -62,8 +62,17 @@ def test_what_is_included_keeps_its_prefix(write: Write, included: str) -> None:
     )
     found = routes.pages(modules, "urls")
     assert [route.path for route in found] == ["/api/v1/health/", "/shop/"]
-    # Below a prefix it is the health of something else; without it, nothing answers at all.
-    assert routes.health(found) is None
+    health, page = routes.health(found), routes.page(found)
+    assert health is not None
+    assert page is not None
+    assert (health.path, page.path) == ("/api/v1/health/", "/shop/")
+
+
+def test_of_several_pages_for_health_checks_the_highest_is_taken(write: Write) -> None:
+    routed = 'urlpatterns = [path("a/b/health/", view), path("b/health/", view), path("ht/", view)]'
+    health = routes.health(routes.pages(write(urls=f"{routed}\n"), "urls"))
+    assert health is not None
+    assert health.path == "/b/health/"
 
 
 @pytest.mark.parametrize("prefix", ["settings.PREFIX", 'f"{PREFIX}/"', '_("api/")'])
