@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# `make acceptance-vagrant`: Vagrant's machine from nothing to nothing, with libvirt:
-# up, checked, reloaded, checked again, compared with the image, destroyed; and
-# nothing of it is left.
+# `make acceptance-vagrant`: Vagrant's machine from nothing to nothing, with libvirt: up, checked,
+# compared with the image, worked on, reloaded, checked again, destroyed; and nothing of it is left.
+#
+#   prove.sh [STAGE ...]: between up and destroy, those stages alone
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")/.."
+readonly provisioning=build/logs/vagrant-provision.log
 
 say() {
 	printf 'vagrant: %s (%d s)\n' "$1" "$SECONDS"
@@ -22,10 +24,42 @@ answers() {
 		"http://127.0.0.1:${HTTP_PORT:-8080}/"
 }
 
+provision() {
+	(cd vagrant && vagrant provision --provision-with file,provision.sh)
+}
+
+# The stages, in their order. What a stage is made of is joined by &&: a failure is the stage's.
+
+checks() { # before and after a reboot
+	make --no-print-directory acceptance TARGET=vagrant DISRUPT=1
+}
+
+differences() { # from the image
+	make --no-print-directory differences
+}
+
+sync() { # an edit of the project is served
+	build/venv/bin/python -m pytest -q -s tests/vagrant/test_sync.py
+}
+
+provision_again() { # changes nothing
+	provision | tee "$provisioning" && ! grep 'laurel:   ' "$provisioning"
+}
+
+reload() { # and the checks again
+	(cd vagrant && vagrant reload) && answers &&
+		make --no-print-directory acceptance TARGET=vagrant DISRUPT= REPORTS=build/reports/vagrant-reloaded
+}
+
+development() {
+	DEVELOPMENT=yes provision && build/venv/bin/python -m pytest -q tests/vagrant/test_development.py
+}
+
 if compgen -G "vagrant/.vagrant/machines/default/*/id" >/dev/null; then
 	echo 'vagrant: there is a machine already; "make vagrant-destroy" ends it' >&2
 	exit 1
 fi
+(($# > 0)) || set -- checks differences sync provision_again reload development
 before=$(there)
 # After a failure, which has been told by then: leave as little as can be.
 trap 'vagrant/down.sh >/dev/null 2>&1' EXIT
@@ -39,31 +73,21 @@ cp -r app "$APP"
 say "up"
 make --no-print-directory vagrant
 answers
-say "its checks, before and after a reboot"
-make --no-print-directory acceptance TARGET=vagrant DISRUPT=1
-say "what tells it from the image"
-make --no-print-directory differences
-say "an edit of the project is served"
-build/venv/bin/python -m pytest -q -s tests/vagrant/test_sync.py
-say "a second provisioning changes nothing"
-(cd vagrant && vagrant provision --provision-with file,provision.sh) | tee build/logs/vagrant-provision.log
-if grep 'laurel:   ' build/logs/vagrant-provision.log; then
-	echo "vagrant: the second provisioning changed what stands above" >&2
-	exit 1
-fi
-say "reload"
-(cd vagrant && vagrant reload)
-answers
-say "its checks after the reload"
-make --no-print-directory acceptance TARGET=vagrant DISRUPT= REPORTS=build/reports/vagrant-reloaded
-say "provisioned for development"
-(cd vagrant && DEVELOPMENT=yes vagrant provision --provision-with file,provision.sh)
-build/venv/bin/python -m pytest -q tests/vagrant/test_development.py
+failed=()
+for stage; do
+	say "$stage"
+	# All of them are seen, whatever becomes of one.
+	"$stage" || failed+=("$stage")
+done
 say "destroy"
 trap - EXIT
 vagrant/down.sh
 if ! diff <(echo "$before") <(there); then
 	echo "vagrant: what stands above was not there before" >&2
+	failed+=(destroy)
+fi
+if ((${#failed[@]} > 0)); then
+	printf 'vagrant: failed: %s (%d s)\n' "${failed[*]}" "$SECONDS" >&2
 	exit 1
 fi
-say "nothing is left"
+say "each stage passed, and nothing is left"

@@ -23,8 +23,12 @@ import hashlib, json, os, subprocess
 
 USERS = ("vagrant", "debian", "ubuntu")  # whoever it is, of the same groups
 
+# D-Bus gives up after 25 s: an emulated machine that is busy may take longer to read its units.
+os.environ["SYSTEMD_BUS_TIMEOUT"] = "300"
+
 def lines(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return told.splitlines()
 
 found = {}
 for line in lines("dpkg-query", "-W", "-f", "${binary:Package} ${Version}\n"):
