@@ -15,9 +15,9 @@ from pathlib import Path
 
 from project import checks, dependencies
 from project.dependencies import DependencyError
-from project.findings import InspectionError
 from project.inspection import Project, inspect
 from project.overrides import overrides
+from project.tree import InspectionError, Tree
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def main() -> int:
             print(dependencies.requirements(options.path) or "", end="")
             return 0
         project = inspect(options.path.resolve(), given)
-        exported = _exports(options.path / "laurel.env")
+        exported = _exports(Tree(options.path))
         found = list(checks.problems(project, {**given, **exported}, options.python))
     except (InspectionError, DependencyError) as error:
         found = [str(error)]
@@ -51,11 +51,12 @@ def main() -> int:
     return 1 if found else 0
 
 
-def _exports(file: Path) -> dict[str, str]:
+def _exports(tree: Tree) -> dict[str, str]:
     """What laurel.env gives the project itself: its `export NAME=value` lines."""
+    file = tree.root / "laurel.env"
     if not file.is_file():
         return {}
-    return dict(re.findall(r"^export (\w+)=(.*)$", file.read_text(), re.MULTILINE))
+    return dict(re.findall(r"^export (\w+)=(.*)$", tree.text(file), re.MULTILINE))
 
 
 def _report(project: Project, given: Mapping[str, str]) -> None:

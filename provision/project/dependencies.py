@@ -57,7 +57,7 @@ def find(tree: Tree, django_root: Path) -> Path:
             file = folder / name
             if not file.is_file():
                 continue
-            parsed = _toml(file)
+            parsed = _toml(tree, file)
             if name == "pyproject.toml" and parsed.get("project", {}).get("dependencies"):
                 return file
             if key in parsed or key in parsed.get("tool", {}):
@@ -86,10 +86,11 @@ def requirements(file: Path) -> str | None:
 
     The packages of development are left out. Raises DependencyError for what has no such line.
     """
+    tree = Tree(file.parent)
     if file.name == "Pipfile.lock":
-        return "".join(f"{line}\n" for line in _pipenv_lines(file))
+        return "".join(f"{line}\n" for line in _pipenv_lines(tree, file))
     if file.name == "poetry.lock":
-        return "".join(f"{line}\n" for line in _poetry_lines(file))
+        return "".join(f"{line}\n" for line in _poetry_lines(tree, file))
     return None
 
 
@@ -99,19 +100,19 @@ def python(tree: Tree, file: Path) -> tuple[str, Place] | None:
     if file.name == "uv.lock" or not (beside / "Pipfile").is_file():
         project = beside / "pyproject.toml"
         if project.is_file():
-            parsed = _toml(project)
+            parsed = _toml(tree, project)
             wanted = parsed.get("project", {}).get("requires-python") or parsed.get("tool", {}).get(
                 "poetry", {}
             ).get("dependencies", {}).get("python")
             if isinstance(wanted, str):
                 key = "requires-python" if "project" in parsed else "python"
-                return wanted, Place(tree.relative(project), _line(project, key))
+                return wanted, Place(tree.relative(project), _line(tree, project, key))
         return None
-    wanted = _toml(beside / "Pipfile").get("requires", {}).get("python_version")
+    wanted = _toml(tree, beside / "Pipfile").get("requires", {}).get("python_version")
     if not wanted:
         return None
     return f"=={wanted}", Place(
-        tree.relative(beside / "Pipfile"), _line(beside / "Pipfile", "python")
+        tree.relative(beside / "Pipfile"), _line(tree, beside / "Pipfile", "python")
     )
 
 
@@ -122,20 +123,20 @@ def normal(name: str) -> str:
 
 def _read(tree: Tree, file: Path) -> Iterator[Package]:
     if file.name == "Pipfile.lock":
-        for name, entry in json.loads(file.read_text())["default"].items():
+        for name, entry in json.loads(tree.text(file))["default"].items():
             yield Package(normal(name), entry.get("version", ""), Place(tree.relative(file)))
     elif file.name in ("uv.lock", "poetry.lock"):
-        for entry in _toml(file).get("package", []):
+        for entry in _toml(tree, file).get("package", []):
             if "virtual" in entry.get("source", {}) or "editable" in entry.get("source", {}):
                 continue  # the project itself
             version = f"=={entry['version']}" if "version" in entry else ""
-            line = _line(file, f'name = "{entry["name"]}"')
+            line = _line(tree, file, f'name = "{entry["name"]}"')
             yield Package(normal(entry["name"]), version, Place(tree.relative(file), line))
     elif file.name == "pyproject.toml":
-        for text in _toml(file)["project"].get("dependencies", []):
-            yield from _package(text, Place(tree.relative(file), _line(file, text)))
+        for text in _toml(tree, file)["project"].get("dependencies", []):
+            yield from _package(text, Place(tree.relative(file), _line(tree, file, text)))
     else:
-        for path, number, text in _lines(file, frozenset()):
+        for path, number, text in _lines(tree, file, frozenset()):
             yield from _package(text, Place(tree.relative(path), number))
 
 
@@ -146,20 +147,20 @@ def _package(text: str, place: Place) -> Iterator[Package]:
         yield Package(normal(found[1]), found[2].partition(" --")[0].strip(" \\"), place)
 
 
-def _lines(file: Path, seen: frozenset[Path]) -> Iterator[tuple[Path, int, str]]:
+def _lines(tree: Tree, file: Path, seen: frozenset[Path]) -> Iterator[tuple[Path, int, str]]:
     """The lines of a requirements file and of those that it includes."""
     if file in seen or not file.is_file():
         return
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(tree.text(file).splitlines(), 1):
         included = re.match(r"\s*(?:-r|--requirement)[ =]?\s*(\S+)", line)
         if included:
-            yield from _lines((file.parent / included[1]).resolve(), seen | {file})
+            yield from _lines(tree, (file.parent / included[1]).resolve(), seen | {file})
         elif line.strip() and not line.lstrip().startswith("#"):
             yield file, number, line
 
 
-def _pipenv_lines(file: Path) -> Iterator[str]:
-    for name, entry in json.loads(file.read_text())["default"].items():
+def _pipenv_lines(tree: Tree, file: Path) -> Iterator[str]:
+    for name, entry in json.loads(tree.text(file))["default"].items():
         if "version" not in entry:
             raise DependencyError(
                 f"{file.name}: {name} has no version from an index ({', '.join(entry)}):"
@@ -169,10 +170,10 @@ def _pipenv_lines(file: Path) -> Iterator[str]:
         yield _locked(f"{name}{extras}", entry["version"], entry.get("markers"), entry["hashes"])
 
 
-def _poetry_lines(file: Path) -> Iterator[str]:
-    lock = _toml(file)
+def _poetry_lines(tree: Tree, file: Path) -> Iterator[str]:
+    lock = _toml(tree, file)
     entries = {normal(entry["name"]): entry for entry in lock.get("package", [])}
-    for name in sorted(_of_production(file, entries)):
+    for name in sorted(_of_production(tree, file, entries)):
         entry = entries[name]
         if "source" in entry and entry["source"].get("type") not in (None, "legacy"):
             raise DependencyError(
@@ -186,7 +187,7 @@ def _poetry_lines(file: Path) -> Iterator[str]:
         yield _locked(name, f"=={entry['version']}", markers, [each["hash"] for each in files])
 
 
-def _of_production(file: Path, entries: dict[str, Any]) -> set[str]:
+def _of_production(tree: Tree, file: Path, entries: dict[str, Any]) -> set[str]:
     """The packages that the main group needs, directly or not."""
     if all("groups" in entry for entry in entries.values()):  # since Poetry 2
         return {
@@ -194,7 +195,7 @@ def _of_production(file: Path, entries: dict[str, Any]) -> set[str]:
             for name, entry in entries.items()
             if "main" in entry["groups"] and not entry.get("optional")
         }
-    project = _toml(file.parent / "pyproject.toml")
+    project = _toml(tree, file.parent / "pyproject.toml")
     poetry = project.get("tool", {}).get("poetry", {}).get("dependencies", {})
     waiting = [
         *(name for name in poetry if name != "python"),
@@ -218,7 +219,7 @@ def _locked(name: str, version: str, markers: str | None, hashes: Iterable[str])
     return " \\\n    ".join([f"{name}{version}{marker}", *(f"--hash={one}" for one in hashes)])
 
 
-def _toml(file: Path) -> dict[str, Any]:
+def _toml(tree: Tree, file: Path) -> dict[str, Any]:
     try:
         import tomllib
     except ModuleNotFoundError:
@@ -227,14 +228,14 @@ def _toml(file: Path) -> dict[str, Any]:
             " file in laurel.env: REQUIREMENTS=file"
         ) from None
     try:
-        return tomllib.loads(file.read_text())
+        return tomllib.loads(tree.text(file))
     except tomllib.TOMLDecodeError as error:
         raise DependencyError(f"{file.name} is not TOML: {error}") from None
 
 
-def _line(file: Path, text: str) -> int:
+def _line(tree: Tree, file: Path, text: str) -> int:
     """The first line of `file` that has `text`; 0 if none."""
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(tree.text(file).splitlines(), 1):
         if text in line:
             return number
     return 0

@@ -4,11 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from project.tree import Place
-
-
-class InspectionError(Exception):
-    """Without what was looked for, nothing else can be: what, where, and the line to add."""
+from project.tree import InspectionError as InspectionError
+from project.tree import Place, Tree
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def where_given(root: Path, name: str) -> str:
     """Where a setting that was given stands; the project's own file, or the command line."""
     file = root / "laurel.env"
     if file.is_file():
-        for number, line in enumerate(file.read_text().splitlines(), 1):
+        for number, line in enumerate(Tree(root).text(file).splitlines(), 1):
             if line.startswith(f"{name}="):
                 return f"laurel.env, line {number}"
     return "the command line"

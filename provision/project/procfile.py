@@ -4,8 +4,8 @@ import os
 import re
 from pathlib import Path
 
-from project.findings import Findings, InspectionError
-from project.tree import Place, Tree
+from project.findings import Findings
+from project.tree import InspectionError, Place, Tree
 
 
 def settle(findings: Findings, tree: Tree, django_root: Path) -> dict[str, str]:
@@ -36,7 +36,7 @@ def _is_there(folder: Path) -> bool:
 
 def _lines(tree: Tree, file: Path) -> list[tuple[str, str, Place]]:
     found = []
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(tree.text(file).splitlines(), 1):
         place = Place(tree.relative(file), number)
         if not line.strip() or line.lstrip().startswith("#"):
             continue

@@ -11,6 +11,10 @@ _NOT_ITS_OWN = {
 }
 
 
+class InspectionError(Exception):
+    """Without what was looked for, nothing else can be: what, where, and the line to add."""
+
+
 @dataclass(frozen=True)
 class Place:
     """A line of a file; `path` is relative to the project's root. Line 0 is the whole file."""
@@ -46,3 +50,14 @@ class Tree:
     def relative(self, path: Path) -> Path:
         """`path` as it is told."""
         return path.relative_to(self.root)
+
+    def text(self, path: Path) -> str:
+        """The text of `path`, without the mark that editors of Windows begin UTF-8 with.
+
+        Raises InspectionError for another encoding: uv would read UTF-16, the bake's shell not.
+        """
+        try:
+            return path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            place = Place(self.relative(path), error.object.count(b"\n", 0, error.start) + 1)
+            raise InspectionError(f"{place}: not UTF-8: save it as UTF-8") from None

@@ -67,10 +67,12 @@ install_packages() {
 
 # headers: what the packages that are often built from source need for it.
 headers() {
+	# Not cat: the first line of a file may follow one without an end, or a mark of UTF-8.
 	{
-		cat "$requirements"
-		sources | xargs -d '\n' cat
-	} | grep -oiE '^[a-z0-9][a-z0-9._-]*' | tr 'A-Z_.' 'a-z--' | sort -u | while read -r package; do
+		echo "$requirements"
+		sources
+	} | xargs -d '\n' sed 's/^\xef\xbb\xbf//' | grep -aoiE '^[a-z0-9][a-z0-9._-]*' |
+		tr 'A-Z_.' 'a-z--' | sort -u | while read -r package; do
 		case $package in
 		psycopg2 | psycopg-c) echo libpq-dev ;;
 		mysqlclient) echo default-libmysqlclient-dev ;;

@@ -35,6 +35,12 @@ def test_every_process_but_web_and_release_is_supervised(settings: Settings) -> 
     assert procfile.names(settings) == ["worker", "beat-1"]
 
 
+def test_a_procfile_of_windows_names_the_same_processes(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "app" / "Procfile"
+    file.write_text("\ufeffbeat: celery beat\r\n  worker: celery worker\r\n", newline="")
+    assert procfile.names(settings) == ["beat", "worker"]
+
+
 def test_a_project_without_a_procfile_has_none(make_settings: MakeSettings) -> None:
     assert procfile.names(make_settings()) == []
     assert procfile.folder(make_settings()) == "/srv/site/current/django"
@@ -72,6 +78,21 @@ def test_the_shell_reads_the_command_of_a_process(machine_files: Path, tmp_path:
     )
     assert missing.returncode == 1
     assert "has no process beat" in missing.stderr
+
+
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_a_command_of_a_procfile_of_windows_arrives_whole(
+    machine_files: Path, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "Procfile"
+    file.write_bytes(b"\xef\xbb\xbffirst: printf %s info\r\n  second: printf %s info\r\n")
+    ran = subprocess.run(
+        [machine_files / "usr/lib/laurel/exec-process", name],
+        env={"LAUREL_PROCFILE": str(file), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (0, b"info"), ran.stderr
 
 
 def test_uploads_are_served_only_where_the_project_has_them(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from project import checks, dependencies, overrides
+from project import __main__, checks, dependencies, overrides
 from project.dependencies import DependencyError
 from project.findings import InspectionError
 from project.inspection import Project, inspect
@@ -250,6 +250,43 @@ def test_a_project_without_requirements_is_refused(project: Path) -> None:
     (project / "requirements.txt").unlink()
     with pytest.raises(DependencyError, match="nothing says what to install"):
         inspect(project, {})
+
+
+# Files as other systems save them
+
+
+def test_a_mark_of_utf_8_hides_no_first_line(project: Path) -> None:
+    (project / "requirements.txt").write_text("\ufeffchannels==2.4.0\r\nredis\r\n", newline="")
+    with pytest.raises(InspectionError, match=r"^requirements\.txt, line 1: channels==2\.4\.0"):
+        inspect(project, {})
+
+
+def test_a_procfile_of_windows_is_read(project: Path) -> None:
+    (project / "Procfile").write_text("\ufeffworker: celery\r\n\r\nbeat: celery beat\r\n")
+    assert inspect(project, {}).processes == {"worker": "celery", "beat": "celery beat"}
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "Procfile", "pyproject.toml", "laurel.env"])
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [("channels\n".encode("utf-16"), 1), (b"a: b\n# caf\xe9\nc: d\n", 2)],
+    ids=["utf-16", "latin-1"],
+)
+def test_a_file_that_is_not_utf_8_is_named_with_the_line(
+    project: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes, line: int
+) -> None:
+    (project / name).write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["project", "report", str(project)])
+        assert __main__.main() == 1
+    assert capsys.readouterr().err == f"{name}, line {line}: not UTF-8: save it as UTF-8\n"
+
+
+@pytest.mark.parametrize("name", ["Pipfile.lock", "poetry.lock"])
+def test_a_lock_that_is_not_utf_8_becomes_no_requirements(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\n\xff")
+    with pytest.raises(InspectionError, match=f"^{re.escape(name)}, line 2: not UTF-8"):
+        dependencies.requirements(tmp_path / name)
 
 
 # What will be others on the machine

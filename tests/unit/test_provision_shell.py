@@ -263,6 +263,23 @@ def test_what_nobody_gave_is_found_in_the_project(payload: Payload) -> None:
     assert ran.stdout.splitlines() == ["/ws/room/one/"]
 
 
+def test_headers_are_known_of_a_package_in_the_first_line_of_any_file(payload: Payload) -> None:
+    app = payload.folder / "app"
+    # None of them ends its last line, and tools of Windows begin one with a mark.
+    (app / "requirements.txt").write_text("mysqlclient==2.2.7\n-r a.txt\n-r b.txt")
+    (app / "a.txt").write_text("\ufefflxml==6.0.2\r\ndjango==5.2")
+    (app / "b.txt").write_text("psycopg2==2.9.11")
+    (app / "notes.txt").write_bytes(b"caf\xe9 \x00\n")
+    step = payload.provision / "steps" / "15-environment.sh"
+    ran = payload.bash(
+        f"eval \"$(sed -n '/^\\(sources\\|headers\\)() {{$/,/^}}$/p' '{step}')\"\n"
+        f"file='{app}/requirements.txt' requirements=$file PROJECT='{app}'\nheaders | xargs"
+    )
+    assert sorted(ran.stdout.split()) == [
+        *("default-libmysqlclient-dev", "libpq-dev", "libxml2-dev", "libxslt1-dev")
+    ], ran.stderr
+
+
 def test_every_step_runs_in_order_and_says_how_far_it_is(payload: Payload) -> None:
     ran = as_root_on(payload, "ID=debian\nVERSION_ID=13\n")
     assert ran.returncode == 0, ran.stderr

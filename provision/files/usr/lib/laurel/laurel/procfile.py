@@ -40,5 +40,6 @@ def names(settings: Settings) -> list[str]:
     file = CURRENT / "app" / name
     if not name or not file.is_file():
         return []
-    found = re.findall(r"^([A-Za-z0-9_-]+):", file.read_text(), re.MULTILINE)
+    text = file.read_text(encoding="utf-8-sig")  # editors of Windows begin it with a mark
+    found = re.findall(r"^[ \t]*([A-Za-z0-9_-]+):", text, re.MULTILINE)
     return [process for process in found if process not in ("web", "release")]
