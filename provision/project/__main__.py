@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from project import checks, dependencies
+from project import checks, dependencies, procfile
 from project.dependencies import DependencyError
 from project.inspection import Project, inspect
 from project.overrides import overrides
@@ -67,7 +67,10 @@ def _report(project: Project, given: Mapping[str, str]) -> None:
         print(f"  process {name}: {command}")
     print("\nSettings of the project that are others on the machine (`laurel settings` shows them)")
     _table(list(overrides(project, given)))
-    noted = list(checks.notes(project))
+    noted = [
+        *checks.notes(project),
+        *procfile.notes(project.tree, project.findings.value("PROCFILE")),
+    ]
     if noted:
         print("\nTo know")
         print(*(f"  {note}" for note in noted), sep="\n")

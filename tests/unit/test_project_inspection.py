@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from project import __main__, checks, dependencies, overrides
+from project import __main__, checks, dependencies, overrides, procfile
 from project.dependencies import DependencyError
 from project.findings import InspectionError
 from project.inspection import Project, inspect
@@ -74,6 +74,64 @@ def test_a_procfile_names_the_processes_and_the_release_command(projects: Path) 
     assert found.findings.value("RELEASE_COMMAND").startswith(
         "python manage.py migrate --noinput && "
     )
+
+
+def test_a_procfile_that_is_given_and_not_there_is_refused(projects: Path) -> None:
+    with pytest.raises(InspectionError, match=r"^PROCFILE=Procfile\.ours: there is no such file"):
+        inspect(projects / "procfile_worker", {"PROCFILE": "Procfile.ours"})
+
+
+def test_the_procfile_that_is_given_is_the_one_that_is_read(project: Path) -> None:
+    (project / "Procfile").write_text("worker: celery\n")
+    (project / "Procfile.ours").write_text("beat: celery beat\nrelease: make db\n")
+    found = inspect(project, {"PROCFILE": "Procfile.ours"})
+    assert found.processes == {"beat": "celery beat"}
+    assert found.findings.value("RELEASE_COMMAND") == "make db"
+
+
+def test_a_name_that_a_procfile_has_twice_is_refused_with_both_lines(project: Path) -> None:
+    (project / "Procfile").write_text("worker: a\n\nbeat: b\nworker: c\n")
+    with pytest.raises(InspectionError, match=r"^Procfile, line 4: line 1 has .*`worker`"):
+        inspect(project, {})
+
+
+@pytest.mark.parametrize(
+    ("command", "server"),
+    [
+        ("daphne rooms.asgi:application --port $PORT -b 0.0.0.0", "daphne"),
+        ("cd src && exec env/bin/gunicorn rooms.wsgi", "gunicorn"),
+        ("python -m uvicorn rooms.asgi:application", "uvicorn"),
+        ("python manage.py runserver 0.0.0.0:$PORT", "runserver"),
+        ("python manage.py runworker thumbs", None),
+        ("celery -A gunicorn.app worker", None),
+    ],
+)
+def test_a_server_under_another_name_than_web_is_told(
+    project: Path, command: str, server: str | None
+) -> None:
+    file = project / "Procfile"
+    file.write_text(f"release: true\nsocket: {command}\n")
+    assert problems(project) == []
+    told = list(procfile.notes(inspect(project, {}).tree, "Procfile"))
+    if server is None:
+        assert told == []
+        return
+    assert told == [
+        f"Procfile, line 2: `{server}` looks like the site's server, which Laurel runs itself:"
+        " socket is started beside it; call it `web` to leave it out"
+    ]
+    file.write_text(f"web: {command}\nsocket: {command}\n")
+    (told_beside_web,) = procfile.notes(inspect(project, {}).tree, "Procfile")
+    assert "PROCFILE=file" in told_beside_web
+
+
+def test_the_report_tells_what_the_procfile_starts_beside_the_site(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "Procfile").write_text("socket: daphne rooms.asgi:application\n")
+    monkeypatch.setattr("sys.argv", ["project", "report", str(project)])
+    assert __main__.main() == 0
+    assert "  Procfile, line 1: `daphne` looks like" in capsys.readouterr().out
 
 
 def test_without_a_procfile_the_release_command_migrates(projects: Path) -> None:
