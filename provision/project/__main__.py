@@ -36,7 +36,8 @@ def main() -> int:
             return 0
         project = inspect(options.path.resolve(), given)
         exported = _exports(Tree(options.path))
-        found = list(checks.problems(project, {**given, **exported}, options.python))
+        python = _python(given, options.python)
+        found = list(checks.problems(project, {**given, **exported}, python))
     except (InspectionError, DependencyError) as error:
         found = [str(error)]
     except SyntaxError as error:
@@ -49,6 +50,12 @@ def main() -> int:
     for problem in found:
         print(problem, file=sys.stderr)
     return 1 if found else 0
+
+
+def _python(given: Mapping[str, str], of_system: str) -> str:
+    """The version of Python that the project runs on."""
+    chosen = given.get("SITE_PYTHON", "system")
+    return of_system if chosen == "system" else chosen
 
 
 def _exports(tree: Tree) -> dict[str, str]:

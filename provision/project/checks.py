@@ -59,8 +59,12 @@ def _python(project: Project, python: str) -> Iterator[str]:
     if python and wanted and not dependencies.runs_on(wanted[0], python):
         yield (
             f"{wanted[1]}: the project wants Python {wanted[0]}, and the machine has {python}:"
-            " choose another system with OS=, or allow that version"
+            " choose another system with OS=, or another Python with SITE_PYTHON=version in"
+            " laurel.env, or allow that version"
         )
+    old = dependencies.old_django(project.packages, python)
+    if old:
+        yield old
 
 
 def _channels(project: Project) -> Iterator[str]:

@@ -1,6 +1,9 @@
 """Versions as requirements write them (PEP 440's specifiers, and Poetry's caret)."""
 
 import re
+from collections.abc import Iterator
+
+_SPECIFIER = re.compile(r"(===?|~=|!=|<=|>=|<|>|\^|~)?\s*v?(\d[\w.]*?)(\.\*)?")
 
 
 def numbers(version: str) -> tuple[int, ...]:
@@ -11,11 +14,44 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def allows(specifiers: str, version: str) -> bool:
     """Whether `specifiers` (">=3.10,<4") allow `version`; what is not understood allows all."""
-    return all(_allows(part.strip(), numbers(version)) for part in specifiers.split(","))
+    return all(_allows(part, numbers(version)) for part in _parts(specifiers))
+
+
+def end_before(specifiers: str, limit: tuple[int, ...]) -> bool:
+    """Whether `specifiers` allow nothing from the version `limit` on."""
+    return any(_ends_before(part, limit) for part in _parts(specifiers))
+
+
+def _parts(specifiers: str) -> Iterator[str]:
+    """One specifier after another; Poetry separates them by a blank too."""
+    return (part.strip() for part in re.split(r",|\s+(?=[<>=!~^])", specifiers))
+
+
+def _ends_before(specifier: str, limit: tuple[int, ...]) -> bool:
+    found = _SPECIFIER.fullmatch(specifier)
+    if not found:
+        return False
+    operator, bound, wildcard = found[1] or "==", numbers(found[2]), bool(found[3])
+    if operator == "<":
+        return _trimmed(bound) <= limit
+    if operator in ("<=", "==", "===") and not wildcard:
+        return _trimmed(bound) < limit
+    if operator in ("~=", "^", "~"):
+        kept = _kept(operator, bound)
+    else:
+        kept = len(bound) if operator == "==" else 0  # a wildcard's; the others have no end
+    return kept > 0 and (*bound[: kept - 1], bound[kept - 1] + 1) <= limit
+
+
+def _trimmed(version: tuple[int, ...]) -> tuple[int, ...]:
+    """Without the zeros at the end, which tell no versions apart."""
+    while version and not version[-1]:
+        version = version[:-1]
+    return version
 
 
 def _allows(specifier: str, version: tuple[int, ...]) -> bool:
-    found = re.fullmatch(r"(===?|~=|!=|<=|>=|<|>|\^|~)?\s*v?(\d[\w.]*?)(\.\*)?", specifier)
+    found = _SPECIFIER.fullmatch(specifier)
     if not found:
         return True
     operator, bound, wildcard = found[1] or "==", numbers(found[2]), bool(found[3])

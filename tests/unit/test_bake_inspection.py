@@ -105,6 +105,20 @@ def test_the_version_is_the_systems_unless_another_is_asked_for(
     assert "--python-version 3.12" in (uv.parent / "calls").read_text()
 
 
+def test_the_version_that_laurel_env_names_is_the_one_that_is_inspected_for(
+    uv: Path, top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = shutil.copytree(top / "tests/projects/long_poll", tmp_path / "project")
+    monkeypatch.setenv("APP", str(project))
+    (project / "requirements.txt").write_text("channels==3.0.5\ndjango==3.2.25\n")
+    assert inspection.main() == 1
+    (project / "laurel.env").write_text('PROCESSES=2\nSITE_PYTHON="3.10"\n')
+    assert inspection.main() == 0
+    assert "--python-version 3.10" in (uv.parent / "calls").read_text()
+    monkeypatch.setenv("SITE_PYTHON", "system")
+    assert inspection.main() == 1
+
+
 def test_a_lock_of_another_tool_is_put_to_uv_as_requirements(uv: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()

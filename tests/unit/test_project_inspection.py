@@ -296,6 +296,43 @@ def test_a_version_of_python_that_the_system_has_not_is_refused(projects: Path) 
     assert len(found) == 1
     assert found[0].startswith("pyproject.toml, line ")
     assert "the machine has 3.9" in found[0]
+    assert "SITE_PYTHON=" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("django", "python", "is_refused"),
+    [
+        ("==3.2.25", "3.13", True),
+        ("==4.0.10", "3.14", True),
+        ("==4.0.*", "3.13", True),
+        ("==3.*", "3.13", True),
+        ("~=3.2.0", "3.13", True),
+        (">=3.2,<4.1.0", "3.13", True),
+        ("<= 4.0.7", "3.13", True),
+        ("==3.2.25", "3.12", False),
+        ("==3.2.25", "", False),
+        ("==4.1", "3.13", False),
+        ("==4.*", "3.13", False),
+        ("~=4.0", "3.13", False),
+        (">=3.2", "3.13", False),
+        (">=3.2,<5", "3.13", False),
+        ("<=4.1", "3.13", False),
+        ("!=4.0.*", "3.13", False),
+        ("", "3.13", False),
+    ],
+)
+def test_a_django_that_the_python_is_too_new_for_is_refused(
+    project: Path, django: str, python: str, is_refused: bool
+) -> None:
+    requirements = project / "requirements.txt"
+    requirements.write_text(f"channels==3.0.5\nDjango{django}\n")
+    found = problems(project, python=python)
+    assert len(found) == is_refused
+    if is_refused:
+        assert found[0].startswith(f"requirements.txt, line 2: django{django}: ")
+        assert f"the machine has {python}: choose OS=debian-12, or" in found[0]
+    requirements.write_text(f"channels==3.0.5\nDjango{django}\nlegacy-cgi\n")
+    assert problems(project, python=python) == []
 
 
 def test_a_pipfile_or_poetry_without_its_lock_is_refused(projects: Path) -> None:
@@ -446,6 +483,10 @@ def test_poetry_lock_becomes_requirements_of_production(
         ("!=3.13.*", "3.13", False),
         (">=3.9,!=3.13.1", "3.13", True),
         ("<3.11 || >=3.13", "3.13", True),
+        (">=3.8 <3.12", "3.13", False),
+        (">=3.8 <3.12", "3.11", True),
+        (">= 3.8, < 3.12", "3.13", False),
+        (">=3.8 , <3.12", "3.11", True),
     ],
 )
 def test_versions_of_python(wanted: str, version: str, runs: bool) -> None:

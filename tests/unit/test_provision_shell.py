@@ -263,6 +263,18 @@ def test_what_nobody_gave_is_found_in_the_project(payload: Payload) -> None:
     assert ran.stdout.splitlines() == ["/ws/room/one/"]
 
 
+def test_the_python_that_is_asked_for_is_the_one_that_the_project_is_inspected_for(
+    payload: Payload,
+) -> None:
+    (payload.folder / "app" / "pyproject.toml").write_text(
+        '[project]\nname = "rooms"\nrequires-python = "==3.9.*"\n'
+    )
+    assert payload.bash("load_settings").returncode == 1
+    payload.laurel_env.write_text("SITE_PYTHON=3.9\n")
+    ran = payload.bash("load_settings")
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_headers_are_known_of_a_package_in_the_first_line_of_any_file(payload: Payload) -> None:
     app = payload.folder / "app"
     # None of them ends its last line, and tools of Windows begin one with a mark.
