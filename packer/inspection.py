@@ -33,7 +33,9 @@ def main() -> int:
         print(asked.stdout, end="")
         if asked.returncode:
             raise InspectionError(asked.stderr.strip())
-        refuse_unresolvable(project, inspect(project, version)["REQUIREMENTS"], version)
+        note = refuse_unresolvable(project, inspect(project, version)["REQUIREMENTS"], version)
+        if note:
+            print(f"\n{note}")
         print(f"\nNothing stands against a bake: `make image APP={shown(project, TOP)}`")
     except (InspectionError, SettingError) as error:
         print(*(f"inspect: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
@@ -66,11 +68,14 @@ def inspect(project: Path, version: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in asked.stdout.splitlines())
 
 
-def refuse_unresolvable(project: Path, requirements: str, version: str) -> None:
-    """Raise InspectionError if no set of packages meets `requirements` on Python `version`."""
+def refuse_unresolvable(project: Path, requirements: str, version: str) -> str:
+    """Raise InspectionError if no set of packages meets `requirements` on Python `version`.
+
+    Returns what only the bake can tell of them; "" if nothing.
+    """
     file = project / requirements
     if file.name == "uv.lock":
-        return  # it was resolved for every Python that the project names
+        return ""  # it was resolved for every Python that the project names
     with tempfile.TemporaryDirectory() as work:
         converted = attempt("python3", "-m", "project", "requirements", str(file), cwd=PROVISION)
         if converted.returncode:
@@ -85,11 +90,19 @@ def refuse_unresolvable(project: Path, requirements: str, version: str) -> None:
             str(file),
             cwd=file.parent,
         )
+    if not resolved.returncode:
+        return ""
     # What is built from source may need headers for so much as its name; the machine has them.
-    if resolved.returncode and "Failed to build" not in resolved.stderr:
+    built = re.search(r"Failed to build(?: `([^`]+)`)?", resolved.stderr)
+    if not built:
         raise InspectionError(
             f"{requirements} can't be installed for Python {version}:\n{resolved.stderr.strip()}"
         )
+    return (
+        f"{requirements}: {built[1] or 'a package'} has no wheel for Python {version} and can't be"
+        " built here: what has none is built from source during the bake, which alone tells whether"
+        " all of them can be installed (headers that one needs: BUILD_PACKAGES in laurel.env)"
+    )
 
 
 def _ask(project: Path, what: str, version: str) -> subprocess.CompletedProcess[str]:

@@ -88,9 +88,15 @@ def test_requirements_that_nothing_meets_are_refused_with_what_uv_says(
     )
 
 
-def test_a_package_that_is_built_from_source_is_the_machines_to_judge(uv: Path, top: Path) -> None:
-    uv.write_text("Failed to build `psycopg2==2.9.10`\n")
-    inspection.refuse_unresolvable(top / "tests/projects/source_build", "requirements.txt", "3.13")
+def test_a_package_that_is_built_from_source_is_the_machines_to_judge_and_told(
+    uv: Path, top: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uv.write_text("  x Failed to build `psycopg2==2.9.10`\n")
+    code, out, err = inspected(top / "tests/projects/source_build", monkeypatch, capsys)
+    assert (code, err) == (0, "")
+    assert "\nrequirements.txt: psycopg2==2.9.10 has no wheel for Python 3.13 " in out
+    uv.write_text("")
+    assert "has no wheel" not in inspected(top / "tests/projects/long_poll", monkeypatch, capsys)[1]
 
 
 def test_the_version_is_the_systems_unless_another_is_asked_for(
