@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from project.tree import Place, Tree
+from project.tree import InspectionError, Place, Tree
 from project.versions import allows, end_before, numbers
 
 # Where requirements stand when no lock file says them; what names production comes first.
@@ -21,7 +21,21 @@ _REQUIREMENTS = (
     "requirements.txt",
     "requirements/requirements.txt",
     "requirements/base.txt",
+    "requirements/common.txt",
 )
+# What a file of requirements is called that is not a site's.
+_OF_DEVELOPMENT = {
+    "dev",
+    "develop",
+    "development",
+    "local",
+    "test",
+    "tests",
+    "testing",
+    "ci",
+    "docs",
+}
+_CHANNELS = re.compile(r"\s*channels\s*(\[[^\]]*\]\s*)?([=<>~!@;#(\\]|$)", re.IGNORECASE)
 # The first Django that does without the standard library's cgi, and the first Python that has none
 # (PEP 594).
 _DJANGO_WITHOUT_CGI, _PYTHON_WITHOUT_CGI = (4, 1), (3, 13)
@@ -47,32 +61,107 @@ def find(tree: Tree, django_root: Path) -> Path:
     The folders from that of manage.py up to the root are searched. Raises DependencyError.
     """
     folders = [django_root, *(up for up in django_root.parents if up.is_relative_to(tree.root))]
-    for names in (LOCKS, _REQUIREMENTS):
-        for folder in folders:
-            for name in names:
-                if (folder / name).is_file():
-                    return folder / name
+    found = (
+        _first(folders, LOCKS)
+        or _first(folders, _REQUIREMENTS)
+        or _of_metadata(tree, folders)
+        or _with_channels(tree, folders)
+    )
+    if not found:
+        raise DependencyError(_nothing(tree))
+    return found
+
+
+def _first(folders: Iterable[Path], names: Iterable[str]) -> Path | None:
+    files = (folder / name for folder in folders for name in names)
+    return next((file for file in files if file.is_file()), None)
+
+
+def _of_metadata(tree: Tree, folders: Iterable[Path]) -> Path | None:
+    """A pyproject.toml with dependencies, or the file that it takes them from.
+
+    Raises DependencyError for Poetry's and Pipenv's, which install from a lock file.
+    """
     for folder in folders:
-        for name, key, command in (
-            ("pyproject.toml", "poetry", "poetry lock"),
-            ("Pipfile", "packages", "pipenv lock"),
-        ):
-            file = folder / name
-            if not file.is_file():
-                continue
-            parsed = _toml(tree, file)
-            if name == "pyproject.toml" and parsed.get("project", {}).get("dependencies"):
-                return file
-            if key in parsed or key in parsed.get("tool", {}):
-                raise DependencyError(
-                    f"{tree.relative(file)} has no lock file beside it: run `{command}` there and"
-                    " commit what it writes"
-                )
-    raise DependencyError(
+        project, pipfile = folder / "pyproject.toml", folder / "Pipfile"
+        parsed = _toml(tree, project) if project.is_file() else {}
+        if parsed.get("project", {}).get("dependencies"):
+            return project
+        taken = _of_setuptools(tree, project, parsed)
+        if taken:
+            return taken
+        if "poetry" in parsed.get("tool", {}):
+            raise _without_lock(tree, project, "poetry lock")
+        if pipfile.is_file() and "packages" in _toml(tree, pipfile):
+            raise _without_lock(tree, pipfile, "pipenv lock")
+    return None
+
+
+def _without_lock(tree: Tree, file: Path, command: str) -> DependencyError:
+    return DependencyError(
+        f"{tree.relative(file)} has no lock file beside it: run `{command}` there and commit what"
+        " it writes"
+    )
+
+
+def _of_setuptools(tree: Tree, file: Path, parsed: Mapping[str, Any]) -> Path | None:
+    """The file that setuptools takes the dependencies of the pyproject.toml `file` from."""
+    if "dependencies" not in parsed.get("project", {}).get("dynamic", []):
+        return None
+    dynamic = parsed.get("tool", {}).get("setuptools", {}).get("dynamic", {})
+    named = dynamic.get("dependencies", {}).get("file", [])
+    names = [named] if isinstance(named, str) else named
+    place = Place(tree.relative(file), _line(tree, file, "[tool.setuptools.dynamic"))
+    if len(names) > 1:
+        raise DependencyError(
+            f"{place} takes the dependencies from {' and '.join(names)}: make one file that"
+            " includes the others by lines `-r file`, and add REQUIREMENTS=file to laurel.env"
+        )
+    if names and not (file.parent / names[0]).is_file():
+        raise DependencyError(f"{place} takes the dependencies from {names[0]}, which is not there")
+    return file.parent / names[0] if names else None
+
+
+def _with_channels(tree: Tree, folders: Iterable[Path]) -> Path | None:
+    """The file of a folder requirements/ that names channels, where there is one such file."""
+    for folder in folders:
+        found = [
+            file
+            for file in sorted((folder / "requirements").glob("*.txt"))
+            if not _OF_DEVELOPMENT & set(re.split(r"[-_.]", file.stem.lower()))
+            and _names_channels(tree, file)
+        ]
+        if len(found) == 1:
+            return found[0]
+    return None
+
+
+def _names_channels(tree: Tree, file: Path) -> bool:
+    """Whether `file`, or one that it includes, has a requirement of channels."""
+    try:
+        lines = list(_lines(tree, file, frozenset()))
+    except InspectionError:
+        return False  # any text may be called so
+    return any(_CHANNELS.match(line) for _, _, line in lines)
+
+
+def _nothing(tree: Tree) -> str:
+    named = [
+        tree.relative(file).as_posix()
+        for folder in tree.folders()
+        for file in sorted(folder.glob("*.txt"))
+        if _names_channels(tree, file)
+    ]
+    told = (
+        f"channels is in {', '.join(named)}: add the file of production to laurel.env, such as"
+        f" REQUIREMENTS={named[0]}"
+        if named
+        else "add requirements.txt, or REQUIREMENTS=file to laurel.env"
+    )
+    return (
         "nothing says what to install: no "
         + ", ".join((*LOCKS, "requirements*.txt"))
-        + " and no pyproject.toml with dependencies; add requirements.txt, or"
-        " REQUIREMENTS=file to laurel.env"
+        + f" and no pyproject.toml with dependencies; {told}"
     )
 
 

@@ -384,6 +384,80 @@ def test_a_lock_that_is_not_utf_8_becomes_no_requirements(tmp_path: Path, name: 
         dependencies.requirements(tmp_path / name)
 
 
+# Where requirements may stand
+
+
+def required(project: Path, **contents: str) -> str:
+    """REQUIREMENTS of `project` with just these files in its folder requirements/."""
+    (project / "requirements.txt").unlink(missing_ok=True)
+    folder = project / "requirements"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, content in contents.items():
+        (folder / f"{name.replace('_', '-')}.txt").write_text(content)
+    return inspect(project, {}).findings.value("REQUIREMENTS")
+
+
+def test_common_requirements_are_taken_where_none_are_of_production(project: Path) -> None:
+    common = "channels==4.3.2\n"
+    assert required(project, common=common, dev="-r common.txt") == "requirements/common.txt"
+    assert required(project, common=common, prod="-r common.txt") == "requirements/prod.txt"
+
+
+def test_the_one_file_of_requirements_that_names_channels_is_taken(project: Path) -> None:
+    named = "Channels[daphne] >= 4\n"
+    taken = "requirements/project-requirements.txt"
+    assert required(project, project_requirements=named, notes="channels of sale\n") == taken
+    assert required(project, project_requirements=named, dev="-r project-requirements.txt") == taken
+    for also in ("dev_requirements", "local", "test"):
+        assert required(project, project_requirements=named, **{also: "channels\n"}) == taken
+
+
+def test_of_several_files_with_channels_none_is_guessed_and_all_are_told(project: Path) -> None:
+    deep = project / "deploy" / "pip.txt"
+    deep.parent.mkdir()
+    deep.write_text("channels==4.3.2\n")
+    (project / "README.txt").write_bytes(b"channels\ncaf\xe9\n")
+    told = (
+        r"channels is in deploy/pip\.txt, requirements/a\.txt, requirements/b\.txt: .*"
+        r"REQUIREMENTS=deploy/pip\.txt$"
+    )
+    with pytest.raises(DependencyError, match=told):
+        required(project, a="channels\n", b="-r a.txt\ngunicorn\n")
+
+
+DYNAMIC = """\
+[project]
+name = "rooms"
+dynamic = ["version", "dependencies"]
+
+[tool.setuptools.dynamic]
+dependencies = {{file = {file}}}
+"""
+
+
+@pytest.mark.parametrize("file", ['["deploy/pip.txt"]', '"deploy/pip.txt"'])
+def test_the_file_that_setuptools_takes_the_dependencies_from_is_taken(
+    project: Path, file: str
+) -> None:
+    (project / "requirements.txt").unlink()
+    (project / "pyproject.toml").write_text(DYNAMIC.format(file=file))
+    with pytest.raises(DependencyError, match=r"^pyproject\.toml, line 5 .* which is not there$"):
+        inspect(project, {})
+    (project / "deploy").mkdir()
+    (project / "deploy" / "pip.txt").write_text("channels==4.3.2\n")
+    found = inspect(project, {})
+    assert found.findings.value("REQUIREMENTS") == "deploy/pip.txt"
+    assert set(found.packages) == {"channels"}
+
+
+def test_of_several_files_that_setuptools_reads_one_must_be_made(project: Path) -> None:
+    (project / "requirements.txt").unlink()
+    (project / "pyproject.toml").write_text(DYNAMIC.format(file='["a.txt", "b.txt"]'))
+    with pytest.raises(DependencyError, match=r"a\.txt and b\.txt: make one file"):
+        inspect(project, {})
+
+
 # What will be others on the machine
 
 
