@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from project import dependencies
+from project import dependencies, variables
 from project.inspection import Project
 from project.modules import UNKNOWN, Modules, Value, calls, settings_assigned
 from project.tree import Place, Tree
@@ -17,12 +17,6 @@ _PLACEHOLDER = re.compile(
 )
 _URL_HOST = re.compile(r"^\w+://(?:[^@/]*@)?([^:/]+)")
 
-# What a machine of Laurel's gives every project.
-_OFFERED = {
-    *("SECRET_KEY", "ALLOWED_HOSTS", "REDIS_URL", "STATIC_ROOT", "MEDIA_ROOT", "STATE_DIR"),
-    *("HOME", "LANG", "PATH", "DJANGO_SETTINGS_MODULE"),
-}
-
 
 def problems(project: Project, given: Mapping[str, str], python: str) -> Iterator[str]:
     """What can't work; `python` is the machine's version, such as "3.13", empty if not known."""
@@ -30,7 +24,7 @@ def problems(project: Project, given: Mapping[str, str], python: str) -> Iterato
     yield from _channels(project)
     yield from _settings_assigned(project)
     yield from _set_up_late(project)
-    yield from _needed(project, given)
+    yield from variables.problems(project, given)
     yield from _layers(project, given)
     yield from _databases(project, given)
     yield from _migrations(project)
@@ -140,48 +134,6 @@ def _way_to_models(modules: Modules, name: str, seen: set[str]) -> tuple[str, ..
             if way:
                 return (name, *way)
     return ()
-
-
-def _needed(project: Project, given: Mapping[str, str]) -> Iterator[str]:
-    """Variables without which the settings can't be imported."""
-    told: set[str] = set()
-    for module in project.modules.taken_in(project.settings_module):
-        file = project.modules.file(module)
-        if file is None:
-            continue
-        for name, node in _variables(project.modules.parse(file)):
-            if name not in told and name not in _OFFERED and name not in given:
-                told.add(name)
-                value = "sqlite:////var/lib/site/db.sqlite3" if name == "DATABASE_URL" else "value"
-                yield (
-                    f"{project.modules.place(file, node)} needs {name} from the environment:"
-                    f" add `export {name}={value}` to laurel.env"
-                )
-
-
-def _variables(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
-    """The variables that importing `tree` needs: os.environ[...], and django-environ's or
-    python-decouple's calls that name no default."""
-    for statement in tree.body:
-        if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.If | ast.Try):
-            continue  # it may never run
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Subscript) and ast.unparse(node.value) in (
-                "os.environ",
-                "environ",
-            ):
-                if isinstance(node.ctx, ast.Load) and isinstance(node.slice, ast.Constant):
-                    yield str(node.slice.value), node
-            elif isinstance(node, ast.Call) and re.fullmatch(
-                r"env(\.(str|bool|int|float|list|db|url|json|cache|db_url))?|config",
-                ast.unparse(node.func),
-            ):
-                names_default = len(node.args) > 1 or any(
-                    keyword.arg == "default" for keyword in node.keywords
-                )
-                name = node.args[0] if node.args else None
-                if isinstance(name, ast.Constant) and not names_default:
-                    yield str(name.value), node
 
 
 def _layers(project: Project, given: Mapping[str, str]) -> Iterator[str]:
