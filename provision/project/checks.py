@@ -78,6 +78,8 @@ def _settings_assigned(project: Project) -> Iterator[str]:
         if file is None:
             continue
         for node in settings_assigned(project.modules.parse(file)):
+            if "DJANGO_SETTINGS_MODULE" in ast.unparse(node.value):
+                continue  # it is what the environment says, where that says anything
             yield (
                 f"{project.modules.place(file, node)} assigns DJANGO_SETTINGS_MODULE, whatever the"
                 " environment says: write"
