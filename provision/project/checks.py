@@ -4,10 +4,10 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from project import dependencies, variables
+from project import dependencies, migrations, variables
 from project.inspection import Project
-from project.modules import UNKNOWN, Modules, Value, calls, settings_assigned
-from project.tree import Place, Tree
+from project.modules import Modules, Value, calls, settings_assigned
+from project.tree import Place
 
 # What a name looks like that somebody meant to replace, and hosts that RFC 2606 keeps for examples.
 _PLACEHOLDER = re.compile(
@@ -27,7 +27,7 @@ def problems(project: Project, given: Mapping[str, str], python: str) -> Iterato
     yield from variables.problems(project, given)
     yield from _layers(project, given)
     yield from _databases(project, given)
-    yield from _migrations(project)
+    yield from migrations.problems(project)
     if "asgi" in project.processes:
         yield (
             f"{project.findings.value('PROCFILE')}: `asgi` is the name of the site's own processes:"
@@ -175,48 +175,6 @@ def _databases(project: Project, given: Mapping[str, str]) -> Iterator[str]:
 def _all_placeholders(hosts: list[tuple[str, Place]]) -> list[tuple[str, Place]]:
     """`hosts`, if every one of them is a placeholder."""
     return hosts if all(_PLACEHOLDER.search(host) for host, _ in hosts) else []
-
-
-def _migrations(project: Project) -> Iterator[str]:
-    """Apps of the project with models and no migration: their tables would never be made."""
-    for app in Tree(project.modules.folder).folders():
-        models = app / "models.py"
-        if not models.is_file() or not _has_models(project.modules.parse(models)):
-            continue
-        if any(path.name != "__init__.py" for path in (app / "migrations").glob("*.py")):
-            continue
-        label = project.modules.name(models).rpartition(".")[0]
-        if _is_installed(project, label):
-            yield (
-                f"{project.tree.relative(models)} has models and no migrations: run"
-                f" `python manage.py makemigrations {label.rpartition('.')[2]}` and commit"
-                f" {project.tree.relative(app)}/migrations/"
-            )
-
-
-def _has_models(tree: ast.Module) -> bool:
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and any(
-            ast.unparse(base).endswith(("models.Model", "AbstractUser", "AbstractBaseUser"))
-            for base in node.bases
-        ):
-            abstract = any(
-                isinstance(inner, ast.Assign) and "abstract" in ast.unparse(inner)
-                for meta in node.body
-                if isinstance(meta, ast.ClassDef)
-                for inner in meta.body
-            )
-            if not abstract:
-                return True
-    return False
-
-
-def _is_installed(project: Project, app: str) -> bool:
-    """Whether INSTALLED_APPS names `app`, by itself or by its AppConfig."""
-    installed = project.setting("INSTALLED_APPS")
-    if installed is None or installed.value is UNKNOWN:
-        return True  # put together of several lists
-    return any(name == app or name.startswith(f"{app}.apps.") for name in installed.value)
 
 
 def _entries(value: Value, key: str) -> Iterator[tuple[str, Place]]:
