@@ -1,21 +1,11 @@
 """What about a project can't work on the machine: each with its place and the line to change."""
 
 import ast
-import re
 from collections.abc import Iterator, Mapping
 
-from project import dependencies, migrations, variables
+from project import dependencies, drivers, migrations, services, variables
 from project.inspection import Project
-from project.modules import Modules, Value, calls, settings_assigned
-from project.tree import Place
-
-# What a name looks like that somebody meant to replace, and hosts that RFC 2606 keeps for examples.
-_PLACEHOLDER = re.compile(
-    r"(^|\.)example(\.(com|org|net))?$|\.(example|invalid)$|^(your|my|change|replace)[-_.]"
-    r"|changeme|placeholder|^todo\b|^x{3,}|[<>{}\s]",
-    re.IGNORECASE,
-)
-_URL_HOST = re.compile(r"^\w+://(?:[^@/]*@)?([^:/]+)")
+from project.modules import Modules, calls, settings_assigned
 
 
 def problems(project: Project, given: Mapping[str, str], python: str) -> Iterator[str]:
@@ -25,8 +15,8 @@ def problems(project: Project, given: Mapping[str, str], python: str) -> Iterato
     yield from _settings_assigned(project)
     yield from _set_up_late(project)
     yield from variables.problems(project, given)
-    yield from _layers(project, given)
-    yield from _databases(project, given)
+    yield from services.problems(project, given)
+    yield from drivers.problems(project, given)
     yield from migrations.problems(project)
     if "asgi" in project.processes:
         yield (
@@ -37,6 +27,8 @@ def problems(project: Project, given: Mapping[str, str], python: str) -> Iterato
 
 def notes(project: Project) -> Iterator[str]:
     """What is worth knowing and no fault."""
+    yield from services.notes(project)
+    yield from drivers.notes(project)
     if "daphne" not in project.packages:
         yield "daphne is not among the requirements: the newest one is installed beside them"
     pinned = [one for one in project.packages.values() if one.specifiers.startswith("==")]
@@ -136,80 +128,3 @@ def _way_to_models(modules: Modules, name: str, seen: set[str]) -> tuple[str, ..
             if way:
                 return (name, *way)
     return ()
-
-
-def _layers(project: Project, given: Mapping[str, str]) -> Iterator[str]:
-    """Of several layers, between which a condition decides, one that can work is enough."""
-    layers = project.candidates("CHANNEL_LAYERS")
-    if given.get("PROCESSES") != "1":
-        backends = [found for layer in layers for found in _entries(layer, "BACKEND")]
-        if backends and all(name.endswith("InMemoryChannelLayer") for name, _ in backends):
-            backend, place = backends[-1]
-            yield (
-                f"{place}: CHANNEL_LAYERS is {backend}, which loses messages between"
-                " processes: use channels_redis.core.RedisChannelLayer, or add PROCESSES=1 to"
-                " laurel.env"
-            )
-    if not given.get("REDIS_URL"):
-        hosts = [(_host(text), place) for layer in layers for text, place in _texts(layer)]
-        for host, place in _all_placeholders([(host, place) for host, place in hosts if host]):
-            yield (
-                f"{place}: the Redis host {host} is a placeholder: name a real one, or localhost"
-                " for the machine's own"
-            )
-
-
-def _databases(project: Project, given: Mapping[str, str]) -> Iterator[str]:
-    if given.get("DATABASE_URL"):
-        return
-    hosts = [
-        found for value in project.candidates("DATABASES") for found in _entries(value, "HOST")
-    ]
-    for host, place in _all_placeholders(hosts):
-        yield (
-            f"{place}: the database's host {host} is a placeholder: add the real one to laurel.env"
-            " as `export DATABASE_URL=postgres://user:password@host/name`"
-        )
-
-
-def _all_placeholders(hosts: list[tuple[str, Place]]) -> list[tuple[str, Place]]:
-    """`hosts`, if every one of them is a placeholder."""
-    return hosts if all(_PLACEHOLDER.search(host) for host, _ in hosts) else []
-
-
-def _entries(value: Value, key: str) -> Iterator[tuple[str, Place]]:
-    """The texts under `key` in the dictionaries of `value`, and where they stand."""
-    for node in ast.walk(value.node):
-        if isinstance(node, ast.Dict):
-            for name, inner in zip(node.keys, node.values, strict=True):
-                if (
-                    isinstance(name, ast.Constant)
-                    and name.value == key
-                    and isinstance(inner, ast.Constant)
-                    and isinstance(inner.value, str)
-                ):
-                    yield inner.value, Place(value.place.path, inner.lineno)
-
-
-def _texts(value: Value) -> Iterator[tuple[str, Place]]:
-    """The texts of `value` that may name a host: no key, and no name of a variable."""
-    others: set[int] = set()
-    for node in ast.walk(value.node):
-        if isinstance(node, ast.Dict):
-            others |= {id(key) for key in node.keys}
-        elif isinstance(node, ast.Call) and node.args:
-            others.add(id(node.args[0]))
-    for node in ast.walk(value.node):
-        if (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and id(node) not in others
-        ):
-            yield node.value, Place(value.place.path, node.lineno)
-
-
-def _host(text: str) -> str:
-    found = _URL_HOST.match(text)
-    if found:
-        return found[1]
-    return text if "." in text and "channels" not in text and "/" not in text else ""

@@ -17,3 +17,8 @@ def add(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     before = file.read_text() if file.exists() else ""
     file.write_text(f"{before}\n{text}\n")
+
+
+def notes(folder: Path) -> list[str]:
+    """What `make inspect` says that one should know."""
+    return list(checks.notes(inspect(folder, {})))
