@@ -1,27 +1,11 @@
 """What about a project can't work on the machine: each with its place and the line to change."""
 
 import ast
-import re
 from collections.abc import Iterator, Mapping
 
-from project import application, dependencies
+from project import application, dependencies, drivers, migrations, services, variables
 from project.inspection import Project
-from project.modules import UNKNOWN, Value, settings_assigned
-from project.tree import Place, Tree
-
-# What a name looks like that somebody meant to replace, and hosts that RFC 2606 keeps for examples.
-_PLACEHOLDER = re.compile(
-    r"(^|\.)example(\.(com|org|net))?$|\.(example|invalid)$|^(your|my|change|replace)[-_.]"
-    r"|changeme|placeholder|^todo\b|^x{3,}|[<>{}\s]",
-    re.IGNORECASE,
-)
-_URL_HOST = re.compile(r"^\w+://(?:[^@/]*@)?([^:/]+)")
-
-# What a machine of Laurel's gives every project.
-_OFFERED = {
-    *("SECRET_KEY", "ALLOWED_HOSTS", "REDIS_URL", "STATIC_ROOT", "MEDIA_ROOT", "STATE_DIR"),
-    *("HOME", "LANG", "PATH", "DJANGO_SETTINGS_MODULE"),
-}
+from project.modules import settings_assigned
 
 
 def problems(project: Project, given: Mapping[str, str], python: str) -> Iterator[str]:
@@ -30,10 +14,10 @@ def problems(project: Project, given: Mapping[str, str], python: str) -> Iterato
     yield from _channels(project)
     yield from _settings_assigned(project)
     yield from application.problems(project)
-    yield from _needed(project, given)
-    yield from _layers(project, given)
-    yield from _databases(project, given)
-    yield from _migrations(project)
+    yield from variables.problems(project, given)
+    yield from services.problems(project, given)
+    yield from drivers.problems(project, given)
+    yield from migrations.problems(project)
     if "asgi" in project.processes:
         yield (
             f"{project.findings.value('PROCFILE')}: `asgi` is the name of the site's own processes:"
@@ -43,6 +27,8 @@ def problems(project: Project, given: Mapping[str, str], python: str) -> Iterato
 
 def notes(project: Project) -> Iterator[str]:
     """What is worth knowing and no fault."""
+    yield from services.notes(project)
+    yield from drivers.notes(project)
     if "daphne" not in project.packages:
         yield "daphne is not among the requirements: the newest one is installed beside them"
     pinned = [one for one in project.packages.values() if one.specifiers.startswith("==")]
@@ -88,169 +74,10 @@ def _settings_assigned(project: Project) -> Iterator[str]:
         if file is None:
             continue
         for node in settings_assigned(project.modules.parse(file)):
+            if "DJANGO_SETTINGS_MODULE" in ast.unparse(node.value):
+                continue  # it is what the environment says, where that says anything
             yield (
                 f"{project.modules.place(file, node)} assigns DJANGO_SETTINGS_MODULE, whatever the"
                 " environment says: write"
                 f' os.environ.setdefault("DJANGO_SETTINGS_MODULE", {ast.unparse(node.value)})'
             )
-
-
-def _needed(project: Project, given: Mapping[str, str]) -> Iterator[str]:
-    """Variables without which the settings can't be imported."""
-    told: set[str] = set()
-    for module in project.modules.taken_in(project.settings_module):
-        file = project.modules.file(module)
-        if file is None:
-            continue
-        for name, node in _variables(project.modules.parse(file)):
-            if name not in told and name not in _OFFERED and name not in given:
-                told.add(name)
-                value = "sqlite:////var/lib/site/db.sqlite3" if name == "DATABASE_URL" else "value"
-                yield (
-                    f"{project.modules.place(file, node)} needs {name} from the environment:"
-                    f" add `export {name}={value}` to laurel.env"
-                )
-
-
-def _variables(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
-    """The variables that importing `tree` needs: os.environ[...], and django-environ's or
-    python-decouple's calls that name no default."""
-    for statement in tree.body:
-        if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.If | ast.Try):
-            continue  # it may never run
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Subscript) and ast.unparse(node.value) in (
-                "os.environ",
-                "environ",
-            ):
-                if isinstance(node.ctx, ast.Load) and isinstance(node.slice, ast.Constant):
-                    yield str(node.slice.value), node
-            elif isinstance(node, ast.Call) and re.fullmatch(
-                r"env(\.(str|bool|int|float|list|db|url|json|cache|db_url))?|config",
-                ast.unparse(node.func),
-            ):
-                names_default = len(node.args) > 1 or any(
-                    keyword.arg == "default" for keyword in node.keywords
-                )
-                name = node.args[0] if node.args else None
-                if isinstance(name, ast.Constant) and not names_default:
-                    yield str(name.value), node
-
-
-def _layers(project: Project, given: Mapping[str, str]) -> Iterator[str]:
-    """Of several layers, between which a condition decides, one that can work is enough."""
-    layers = project.candidates("CHANNEL_LAYERS")
-    if given.get("PROCESSES") != "1":
-        backends = [found for layer in layers for found in _entries(layer, "BACKEND")]
-        if backends and all(name.endswith("InMemoryChannelLayer") for name, _ in backends):
-            backend, place = backends[-1]
-            yield (
-                f"{place}: CHANNEL_LAYERS is {backend}, which loses messages between"
-                " processes: use channels_redis.core.RedisChannelLayer, or add PROCESSES=1 to"
-                " laurel.env"
-            )
-    if not given.get("REDIS_URL"):
-        hosts = [(_host(text), place) for layer in layers for text, place in _texts(layer)]
-        for host, place in _all_placeholders([(host, place) for host, place in hosts if host]):
-            yield (
-                f"{place}: the Redis host {host} is a placeholder: name a real one, or localhost"
-                " for the machine's own"
-            )
-
-
-def _databases(project: Project, given: Mapping[str, str]) -> Iterator[str]:
-    if given.get("DATABASE_URL"):
-        return
-    hosts = [
-        found for value in project.candidates("DATABASES") for found in _entries(value, "HOST")
-    ]
-    for host, place in _all_placeholders(hosts):
-        yield (
-            f"{place}: the database's host {host} is a placeholder: add the real one to laurel.env"
-            " as `export DATABASE_URL=postgres://user:password@host/name`"
-        )
-
-
-def _all_placeholders(hosts: list[tuple[str, Place]]) -> list[tuple[str, Place]]:
-    """`hosts`, if every one of them is a placeholder."""
-    return hosts if all(_PLACEHOLDER.search(host) for host, _ in hosts) else []
-
-
-def _migrations(project: Project) -> Iterator[str]:
-    """Apps of the project with models and no migration: their tables would never be made."""
-    for app in Tree(project.modules.folder).folders():
-        models = app / "models.py"
-        if not models.is_file() or not _has_models(project.modules.parse(models)):
-            continue
-        if any(path.name != "__init__.py" for path in (app / "migrations").glob("*.py")):
-            continue
-        label = project.modules.name(models).rpartition(".")[0]
-        if _is_installed(project, label):
-            yield (
-                f"{project.tree.relative(models)} has models and no migrations: run"
-                f" `python manage.py makemigrations {label.rpartition('.')[2]}` and commit"
-                f" {project.tree.relative(app)}/migrations/"
-            )
-
-
-def _has_models(tree: ast.Module) -> bool:
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and any(
-            ast.unparse(base).endswith(("models.Model", "AbstractUser", "AbstractBaseUser"))
-            for base in node.bases
-        ):
-            abstract = any(
-                isinstance(inner, ast.Assign) and "abstract" in ast.unparse(inner)
-                for meta in node.body
-                if isinstance(meta, ast.ClassDef)
-                for inner in meta.body
-            )
-            if not abstract:
-                return True
-    return False
-
-
-def _is_installed(project: Project, app: str) -> bool:
-    """Whether INSTALLED_APPS names `app`, by itself or by its AppConfig."""
-    installed = project.setting("INSTALLED_APPS")
-    if installed is None or installed.value is UNKNOWN:
-        return True  # put together of several lists
-    return any(name == app or name.startswith(f"{app}.apps.") for name in installed.value)
-
-
-def _entries(value: Value, key: str) -> Iterator[tuple[str, Place]]:
-    """The texts under `key` in the dictionaries of `value`, and where they stand."""
-    for node in ast.walk(value.node):
-        if isinstance(node, ast.Dict):
-            for name, inner in zip(node.keys, node.values, strict=True):
-                if (
-                    isinstance(name, ast.Constant)
-                    and name.value == key
-                    and isinstance(inner, ast.Constant)
-                    and isinstance(inner.value, str)
-                ):
-                    yield inner.value, Place(value.place.path, inner.lineno)
-
-
-def _texts(value: Value) -> Iterator[tuple[str, Place]]:
-    """The texts of `value` that may name a host: no key, and no name of a variable."""
-    others: set[int] = set()
-    for node in ast.walk(value.node):
-        if isinstance(node, ast.Dict):
-            others |= {id(key) for key in node.keys}
-        elif isinstance(node, ast.Call) and node.args:
-            others.add(id(node.args[0]))
-    for node in ast.walk(value.node):
-        if (
-            isinstance(node, ast.Constant)
-            and isinstance(node.value, str)
-            and id(node) not in others
-        ):
-            yield node.value, Place(value.place.path, node.lineno)
-
-
-def _host(text: str) -> str:
-    found = _URL_HOST.match(text)
-    if found:
-        return found[1]
-    return text if "." in text and "channels" not in text and "/" not in text else ""

@@ -1,11 +1,11 @@
 """Where a project begins: the folder of manage.py, its settings and its ASGI application."""
 
-import ast
 import os
 import re
 from pathlib import Path
 
 from project import startup
+from project.expressions import text
 from project.findings import InspectionError, where_given
 from project.modules import Modules, Value, calls, settings_assigned
 from project.tree import Place, Tree
@@ -62,13 +62,16 @@ def _settings_named(modules: Modules) -> tuple[str, str | Place]:
         folder / "manage.py",
     ]
     for file in files:
-        for call in calls(modules.parse(file), "setdefault"):
-            words = [node.value for node in call.args if isinstance(node, ast.Constant)]
-            if len(words) == 2 and words[0] == "DJANGO_SETTINGS_MODULE":
-                return str(words[1]), modules.place(file, call)
-        for node in settings_assigned(modules.parse(file)):
-            if isinstance(node.value, ast.Constant):
-                return str(node.value.value), modules.place(file, node)
+        tree = modules.parse(file)
+        offered = [
+            (call.args[1], call)
+            for call in calls(tree, "setdefault")
+            if len(call.args) == 2 and text(call.args[0], {}) == "DJANGO_SETTINGS_MODULE"
+        ]
+        for value, node in [*offered, *((node.value, node) for node in settings_assigned(tree))]:
+            module = text(value, {})
+            if module:
+                return module, modules.place(file, node)
     raise InspectionError(
         f"{modules.place(folder / 'manage.py')} does not say which settings it uses:"
         " add SETTINGS_MODULE=package.settings to laurel.env"

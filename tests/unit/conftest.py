@@ -1,5 +1,6 @@
 """What several files of unit tests need."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -58,3 +59,9 @@ def make_settings() -> Callable[..., Settings]:
         return Settings(processes=processes, environment={}, values={**defaults, **values})
 
     return make
+
+
+@pytest.fixture
+def plain_project(top: Path, tmp_path: Path) -> Path:
+    """A copy of a project that works, which may be edited; its settings are rooms/settings.py."""
+    return shutil.copytree(top / "tests" / "projects" / "long_poll", tmp_path / "project")

@@ -325,7 +325,7 @@ def test_a_django_that_the_python_is_too_new_for_is_refused(
     project: Path, django: str, python: str, is_refused: bool
 ) -> None:
     requirements = project / "requirements.txt"
-    requirements.write_text(f"channels==3.0.5\nDjango{django}\n")
+    requirements.write_text(f"channels==3.0.5\nchannels-redis==3.4.1\nDjango{django}\n")
     found = problems(project, python=python)
     assert len(found) == is_refused
     if is_refused:

@@ -1,0 +1,63 @@
+"""What an expression gives where the environment is known: read, and not run."""
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+
+from project.modules import called
+
+_FALLS_BACK = re.compile(r"(os\.)?(environ\.get|getenv)|dj_database_url\.config")
+_FAILS = re.compile(r"env(\.\w+)?|config")
+
+
+def text(
+    node: ast.expr,
+    environ: Mapping[str, str],
+    named: Callable[[str], ast.expr | None] = lambda _: None,
+) -> str | None:
+    """The text of `node`, empty for None; None if only running it would tell.
+
+    A call that reads a variable gives that of `environ`, else its default. `named` has the
+    expression that a name stands for.
+    """
+    if isinstance(node, ast.Constant):
+        return node.value or "" if isinstance(node.value, str | None) else None
+    if isinstance(node, ast.Name):
+        meant = named(node.id)
+        return text(meant, environ) if meant else None
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+        return _first(node.values, environ, named)
+    if isinstance(node, ast.Call):
+        return _read(node, environ, named)
+    return None
+
+
+def _first(
+    nodes: list[ast.expr], environ: Mapping[str, str], named: Callable[[str], ast.expr | None]
+) -> str | None:
+    found: str | None = ""
+    for node in nodes:
+        found = text(node, environ, named)
+        if found != "":
+            break
+    return found
+
+
+def _read(
+    call: ast.Call, environ: Mapping[str, str], named: Callable[[str], ast.expr | None]
+) -> str | None:
+    function = ast.unparse(call.func)
+    if called(call) == "parse" and call.args:  # dj_database_url's
+        return text(call.args[0], environ, named)
+    falls_back = bool(_FALLS_BACK.fullmatch(function))
+    if not falls_back and not _FAILS.fullmatch(function):
+        return None
+    name = text(call.args[0], {}) if call.args else ""
+    if name and environ.get(name):
+        return environ[name]
+    default = next((one.value for one in call.keywords if one.arg == "default"), None)
+    if default is None and len(call.args) > 1:
+        default = call.args[1]
+    if default is None:
+        return "" if falls_back else None
+    return text(default, environ, named)
