@@ -28,7 +28,8 @@ read_settings() {
 	local line key value number=0
 	while IFS= read -r line || [[ -n $line ]]; do
 		number=$((number + 1))
-		line=${line%$'\r'}
+		# As editors of Windows save it.
+		line=${line%$'\r'} line=${line#$'\xef\xbb\xbf'}
 		[[ $line =~ ^[[:space:]]*(#|$) ]] && continue
 		# For the project itself; 20-site takes them.
 		[[ $line =~ ^export\ [A-Za-z_][A-Za-z0-9_]*= ]] && continue

@@ -8,16 +8,16 @@ project can't work.
 import argparse
 import os
 import platform
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from project import checks, dependencies, procfile
 from project.dependencies import DependencyError
+from project.exports import exports
 from project.inspection import Project, inspect
 from project.overrides import overrides
-from project.tree import InspectionError, Tree
+from project.tree import InspectionError
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def main() -> int:
             print(dependencies.requirements(options.path) or "", end="")
             return 0
         project = inspect(options.path.resolve(), given)
-        exported = _exports(Tree(options.path))
+        exported = exports(project.tree)
         python = _python(given, options.python)
         found = list(checks.problems(project, {**given, **exported}, python))
     except (InspectionError, DependencyError) as error:
@@ -56,14 +56,6 @@ def _python(given: Mapping[str, str], of_system: str) -> str:
     """The version of Python that the project runs on."""
     chosen = given.get("SITE_PYTHON", "system")
     return of_system if chosen == "system" else chosen
-
-
-def _exports(tree: Tree) -> dict[str, str]:
-    """What laurel.env gives the project itself: its `export NAME=value` lines."""
-    file = tree.root / "laurel.env"
-    if not file.is_file():
-        return {}
-    return dict(re.findall(r"^export (\w+)=(.*)$", tree.text(file), re.MULTILINE))
 
 
 def _report(project: Project, given: Mapping[str, str]) -> None:

@@ -232,7 +232,7 @@ def normal(name: str) -> str:
 
 def _read(tree: Tree, file: Path) -> Iterator[Package]:
     if file.name == "Pipfile.lock":
-        for name, entry in json.loads(tree.text(file))["default"].items():
+        for name, entry in _pipfile_lock(tree, file).items():
             yield Package(normal(name), entry.get("version", ""), Place(tree.relative(file)))
     elif file.name in ("uv.lock", "poetry.lock"):
         for entry in _toml(tree, file).get("package", []):
@@ -263,13 +263,18 @@ def _lines(tree: Tree, file: Path, seen: frozenset[Path]) -> Iterator[tuple[Path
     for number, line in enumerate(tree.text(file).splitlines(), 1):
         included = re.match(r"\s*(?:-r|--requirement)[ =]?\s*(\S+)", line)
         if included:
+            if not (file.parent / included[1]).resolve().is_relative_to(tree.root):
+                raise DependencyError(
+                    f"{Place(tree.relative(file), number)} includes {included[1]}, which is outside"
+                    f" of {tree.root}: name the folder that holds both"
+                )
             yield from _lines(tree, (file.parent / included[1]).resolve(), seen | {file})
         elif line.strip() and not line.lstrip().startswith("#"):
             yield file, number, line
 
 
 def _pipenv_lines(tree: Tree, file: Path) -> Iterator[str]:
-    for name, entry in json.loads(tree.text(file))["default"].items():
+    for name, entry in _pipfile_lock(tree, file).items():
         if "version" not in entry:
             raise DependencyError(
                 f"{file.name}: {name} has no version from an index ({', '.join(entry)}):"
@@ -326,6 +331,17 @@ def _of_production(tree: Tree, file: Path, entries: dict[str, Any]) -> set[str]:
 def _locked(name: str, version: str, markers: str | None, hashes: Iterable[str]) -> str:
     marker = f" ; {markers}" if markers else ""
     return " \\\n    ".join([f"{name}{version}{marker}", *(f"--hash={one}" for one in hashes)])
+
+
+def _pipfile_lock(tree: Tree, file: Path) -> dict[str, Any]:
+    """What a Pipfile.lock locks for production: name to entry."""
+    try:
+        default: dict[str, Any] = json.loads(tree.text(file))["default"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise DependencyError(
+            f"{tree.relative(file)} is no lock file of Pipenv's ({error}): run `pipenv lock` there"
+        ) from None
+    return default
 
 
 def _toml(tree: Tree, file: Path) -> dict[str, Any]:

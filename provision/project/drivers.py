@@ -44,7 +44,7 @@ def problems(project: Project, given: Mapping[str, str]) -> Iterator[str]:
 def notes(project: Project) -> Iterator[str]:
     """The same where a requirement may bring them."""
     if not _is_whole(project):
-        given = {**project.findings.given, **exports(project.tree.root)}
+        given = {**project.findings.given, **exports(project.tree)}
         for place, what, packages in _missing(project, given):
             yield (
                 f"{place}: {what}, and {project.tree.relative(project.requirements)} does not name"

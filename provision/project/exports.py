@@ -1,12 +1,13 @@
 """What a project's laurel.env gives the project itself."""
 
 import re
-from pathlib import Path
+
+from project.tree import Tree
 
 
-def exports(root: Path) -> dict[str, str]:
-    """The `export NAME=value` lines of the laurel.env at `root`; none without that file."""
-    file = root / "laurel.env"
+def exports(tree: Tree) -> dict[str, str]:
+    """Its `export NAME=value` lines; none without that file."""
+    file = tree.root / "laurel.env"
     if not file.is_file():
         return {}
-    return dict(re.findall(r"^export (\w+)=(.*)$", file.read_text(), re.MULTILINE))
+    return dict(re.findall(r"^export (\w+)=(.*)$", tree.text(file), re.MULTILINE))

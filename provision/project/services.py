@@ -27,7 +27,7 @@ def problems(project: Project, given: Mapping[str, str]) -> Iterator[str]:
 
 def notes(project: Project) -> Iterator[str]:
     """A database that the machine has not: no fault, for it may be told of another at its boot."""
-    environ = {**project.findings.given, **exports(project.tree.root)}
+    environ = {**project.findings.given, **exports(project.tree)}
     if environ.get("DATABASE_URL"):
         return
     found = databases(project, environ)

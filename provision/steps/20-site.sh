@@ -21,7 +21,7 @@ rm "$build_env"
 
 # What the project is told on every machine, unless site.env says otherwise.
 project_env=$(mktemp)
-if [[ -f $PROJECT/laurel.env ]]; then sed -n 's/^export //p' "$PROJECT/laurel.env" >"$project_env"; fi
+if [[ -f $PROJECT/laurel.env ]]; then sed -n 's/\r$//; s/^\xef\xbb\xbf//; s/^export //p' "$PROJECT/laurel.env" >"$project_env"; fi
 place "$project_env" /etc/laurel/project.env
 rm "$project_env"
 

@@ -329,9 +329,9 @@ def test_a_django_that_the_python_is_too_new_for_is_refused(
     found = problems(project, python=python)
     assert len(found) == is_refused
     if is_refused:
-        assert found[0].startswith(f"requirements.txt, line 2: django{django}: ")
+        assert found[0].startswith(f"requirements.txt, line 3: django{django}: ")
         assert f"the machine has {python}: choose OS=debian-12, or" in found[0]
-    requirements.write_text(f"channels==3.0.5\nDjango{django}\nlegacy-cgi\n")
+    requirements.write_text(requirements.read_text() + "legacy-cgi\n")
     assert problems(project, python=python) == []
 
 
@@ -396,6 +396,23 @@ def required(project: Path, **contents: str) -> str:
     for name, content in contents.items():
         (folder / f"{name.replace('_', '-')}.txt").write_text(content)
     return inspect(project, {}).findings.value("REQUIREMENTS")
+
+
+def test_a_file_that_is_included_from_outside_is_refused_with_its_line(project: Path) -> None:
+    (project.parent / "common.txt").write_text("channels==4.3.2\n")
+    (project / "requirements.txt").write_text("# ours\n-r ../common.txt\n")
+    with pytest.raises(
+        DependencyError, match=r"requirements.txt, line 2 includes \.\./common\.txt"
+    ):
+        inspect(project, {})
+
+
+@pytest.mark.parametrize("text", ["", "<<<<<<< HEAD\n", "[]", "{}"])
+def test_a_pipfile_lock_that_is_none_is_refused(project: Path, text: str) -> None:
+    (project / "Pipfile").write_text("")
+    (project / "Pipfile.lock").write_text(text)
+    with pytest.raises(DependencyError, match=r"Pipfile\.lock is no lock file of Pipenv's"):
+        inspect(project, {})
 
 
 def test_common_requirements_are_taken_where_none_are_of_production(project: Path) -> None:

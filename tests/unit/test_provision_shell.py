@@ -75,6 +75,12 @@ def test_a_value_is_all_that_follows_the_first_equals_sign(payload: Payload) -> 
     assert ran.stdout == "/a b?c=d#e$HOME`id`'\""
 
 
+def test_a_file_that_windows_saved_is_read_as_any_other(payload: Payload) -> None:
+    payload.laurel_env.write_bytes(b"\xef\xbb\xbfMAX_BODY=3m\r\nHEALTH_PATH=/well\r\n")
+    ran = payload.bash('load_settings; echo "$MAX_BODY" "$HEALTH_PATH"')
+    assert ran.stdout == "3m /well\n", ran.stderr
+
+
 @pytest.mark.parametrize(
     ("environment", "settings_env", "laurel_env", "wins"),
     [
