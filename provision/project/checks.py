@@ -13,6 +13,7 @@ def problems(project: Project, given: Mapping[str, str], python: str) -> Iterato
     yield from _python(project, python)
     yield from _channels(project)
     yield from _settings_assigned(project)
+    yield from _settings_in_a_class(project)
     yield from application.problems(project)
     yield from variables.problems(project, given)
     yield from services.problems(project, given)
@@ -81,3 +82,18 @@ def _settings_assigned(project: Project) -> Iterator[str]:
                 " environment says: write"
                 f' os.environ.setdefault("DJANGO_SETTINGS_MODULE", {ast.unparse(node.value)})'
             )
+
+
+def _settings_in_a_class(project: Project) -> Iterator[str]:
+    """Settings that are no module's names: ours could not come after them."""
+    modules = project.modules
+    for module in modules.taken_in(project.settings_module):
+        file = modules.file(module)
+        for statement, name in modules.imports(module) if file else ():
+            if file and name.partition(".")[0] == "configurations":
+                yield (
+                    f"{modules.place(file, statement)}: the settings are in a class of"
+                    " django-configurations, and the machine's own come after those of a module:"
+                    " name one with plain settings, SETTINGS_MODULE=package.module in laurel.env"
+                )
+                return

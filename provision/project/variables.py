@@ -36,6 +36,12 @@ _OF_METHOD = {
     "search_url": "SEARCH_URL",
 }
 
+_SECRET = re.compile("SECRET|PASS|TOKEN|KEY|DSN|CREDENTIAL")
+_ADVICE = (
+    "any text will do there, for laurel.env is part of the image: the secret itself belongs into"
+    " /etc/laurel/site.env of the machine, which goes before it"
+)
+
 
 def problems(project: Project, given: Mapping[str, str]) -> Iterator[str]:
     """Variables without which the settings can't be imported."""
@@ -47,6 +53,7 @@ def problems(project: Project, given: Mapping[str, str]) -> Iterator[str]:
             yield (
                 f"{place} needs {name} from the environment:"
                 f" add `export {name}={value}` to laurel.env"
+                + (f"; {_ADVICE}" if _SECRET.search(name) else "")
             )
 
 

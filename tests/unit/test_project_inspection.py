@@ -398,6 +398,13 @@ def required(project: Path, **contents: str) -> str:
     return inspect(project, {}).findings.value("REQUIREMENTS")
 
 
+def test_settings_in_a_class_are_refused(edit: Edit, project: Path) -> None:
+    file = edit("rooms/settings.py", "STATIC_URL => STATIC_URL")
+    file.write_text(f"from configurations import Configuration\n{file.read_text()}")
+    (told,) = problems(project)
+    assert told.startswith("rooms/settings.py, line 1: the settings are in a class")
+
+
 def test_a_file_that_is_included_from_outside_is_refused_with_its_line(project: Path) -> None:
     (project.parent / "common.txt").write_text("channels==4.3.2\n")
     (project / "requirements.txt").write_text("# ours\n-r ../common.txt\n")

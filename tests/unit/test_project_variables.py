@@ -160,3 +160,10 @@ def test_local_settings_that_are_there_are_imported(plain_project: Path) -> None
     add(plain_project / "rooms/local.py", 'import os\nX = os.environ["X"]')
     settings = "try:\n    from .local import *\nexcept ImportError:\n    pass"
     assert needed(plain_project, settings) == ["X"]
+
+
+def test_a_secret_is_not_asked_for_in_the_image(plain_project: Path) -> None:
+    add(plain_project / "rooms/settings.py", 'K = os.environ["MAIL_KEY"]\nH = os.environ["HOST"]')
+    key, host = problems(plain_project)
+    assert "the secret itself belongs into /etc/laurel/site.env" in key
+    assert "secret" not in host
