@@ -19,7 +19,7 @@ LISTING_SECONDS = 600.0  # emulation on two cores: one minute
 
 # Prints a JSON object: what there is, and what it is like.
 LIST = r"""
-import hashlib, json, os, subprocess
+import hashlib, json, os, re, subprocess
 
 USERS = ("vagrant", "debian", "ubuntu")  # whoever it is, of the same groups
 
@@ -39,12 +39,14 @@ for line in lines("systemctl", "list-unit-files", "--no-legend", "--plain",
                   "--state=enabled,enabled-runtime,disabled,masked"):
     name, state = line.split()[:2]
     found["unit " + name] = state
-for path in ("/etc/passwd", "/etc/group", "/etc/laurel/build.env"):
+for path in ("/etc/passwd", "/etc/group", "/etc/fstab", "/etc/laurel/build.env"):
     for line in open(path).read().splitlines():
         if path == "/etc/group":
             group, members = line.rsplit(":", 1)
             members = [user for user in members.split(",") if user not in USERS]
             line = group + ":" + ",".join(members)
+        # Each base disk has its own; a vendor's fstab may name another disk as well.
+        line = re.sub(r"\bUUID=[0-9A-Fa-f-]{36}", "UUID=...", line)
         found["line of " + path + " " + line] = "there"
 for top in ("/etc", "/usr/bin", "/usr/lib/laurel", "/usr/lib/systemd/system",
             "/usr/lib/tmpfiles.d", "/usr/local", "/usr/share/laurel", "/srv/site"):
@@ -72,7 +74,6 @@ RSYNC = "rsync, with which Vagrant brings the project"
 IDENTITY = "identity: each machine has its own"
 SEALING = "sealing"
 LISTED = "line by line above"
-ROOT_DISK = "file /etc/fstab"  # names the root by the UUID that its base disk gave it
 MAY_DIFFER = (
     (r"line of /etc/(passwd|group) .*\b(vagrant|debian|ubuntu)\b.*", USERS),
     (r"file /etc/(shadow|gshadow|subuid|subgid|passwd|group|sudoers\.d/.*)-?", USERS),
@@ -84,7 +85,7 @@ MAY_DIFFER = (
     (r"file /etc/laurel/(site\.env|release\.json)", IDENTITY),
     (r"(unit |file /etc/systemd/system/)systemd-firstboot\.service", SEALING),
     (r"line of /etc/laurel/build\.env DEVELOPMENT=.*", "development settings"),
-    (r"file /etc/laurel/build\.env", LISTED),
+    (r"file /etc/(laurel/build\.env|fstab)", LISTED),
 )
 
 
@@ -111,9 +112,9 @@ def report(found: dict[str, tuple[str, str]]) -> list[str]:
     lines = []
     for why, names in by_reason.items():
         lines += [f"{why}:", *(f"    {name}" for name in names)]
-    if ROOT_DISK in wrong:
+    if any(name.startswith("package ") for name in wrong):
         lines.append(
-            "the two come from different base disks: packages of the archive may differ, too."
+            "packages differ: the archive may have had newer ones for one of the two."
             " `make image`, then a new machine (`make vagrant-destroy vagrant`), makes them alike"
         )
     lines.append(f"without a reason: {len(wrong) or 'none'}")

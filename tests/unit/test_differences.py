@@ -44,25 +44,28 @@ def test_what_vagrant_needs_and_what_sealing_removes_is_listed_by_its_reason() -
     ]
 
 
-def test_machines_of_different_base_disks_are_told_apart() -> None:
-    image = {**IMAGE, "file /etc/fstab": "644 0:0 aaaa"}
+def test_a_package_that_differs_is_told_with_what_may_be_the_cause() -> None:
     told = differences.report(
-        differences.differences({**image, "file /etc/fstab": "644 0:0 bbbb"}, image)
+        differences.differences({**IMAGE, "package nginx": "1.26.3-4"}, IMAGE)
     )
-    assert "the two come from different base disks" in told[0]
+    assert told[0].startswith("packages differ: the archive may have had newer ones")
     assert told[1] == "without a reason: 1"
+
+
+def test_a_file_is_listed_by_its_lines_where_only_one_of_them_may_differ() -> None:
+    assert differences.reason("file /etc/fstab") == differences.LISTED
+    assert differences.reason("line of /etc/fstab LABEL=other /srv ext4 defaults 0 2") == ""
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("package nginx", "1.26.3-4"),
-        ("package rsyslog", "8.2504"),
         ("unit nginx.service", "disabled"),
         ("file /etc/nginx/sites-available/site.conf", "644 0:0 dddd"),
         ("file /etc/cron.d/new", "644 0:0 eeee"),
         ("line of /etc/passwd mallory:x:0:0::/root:/bin/bash", "there"),
         ("line of /etc/laurel/build.env PROCESSES=3", "there"),
+        ("line of /etc/fstab LABEL=other /srv ext4 defaults 0 2", "there"),
     ],
 )
 def test_anything_else_is_shown_as_it_is_on_both(name: str, value: str) -> None:
