@@ -14,8 +14,10 @@ say() {
 
 # there: the machines, volumes, networks and processes of libvirt, and Vagrant's boxes.
 there() {
-	find /etc/libvirt/qemu /var/lib/libvirt/images ~/.vagrant.d/boxes -mindepth 1 -maxdepth 3 2>/dev/null | sort
-	ps -e -o comm= | awk '/^(libvirtd|virtlogd|dnsmasq|qemu-system)/' | sort
+	{
+		find /etc/libvirt/qemu /var/lib/libvirt/images ~/.vagrant.d/boxes -mindepth 1 -maxdepth 3 2>/dev/null || :
+		ps -e -o comm= | awk '/^(libvirtd|virtlogd|dnsmasq|qemu-system)/'
+	} | sort
 }
 
 # answers: whether the site is where the README says.
@@ -82,8 +84,9 @@ done
 say "destroy"
 trap - EXIT
 vagrant/down.sh
-if ! diff <(echo "$before") <(there); then
-	echo "vagrant: what stands above was not there before" >&2
+left=$(comm -13 <(echo "$before") <(there))
+if [[ -n $left ]]; then
+	printf 'vagrant: this is left, and was not there before:\n%s\n' "$left" >&2
 	failed+=(destroy)
 fi
 if ((${#failed[@]} > 0)); then
