@@ -116,7 +116,9 @@ def test_the_version_that_laurel_env_names_is_the_one_that_is_inspected_for(
 ) -> None:
     project = shutil.copytree(top / "tests/projects/long_poll", tmp_path / "project")
     monkeypatch.setenv("APP", str(project))
-    (project / "requirements.txt").write_text("channels==3.0.5\ndjango==3.2.25\n")
+    (project / "requirements.txt").write_text(
+        "channels==3.0.5\nchannels-redis==3.4.1\ndjango==3.2.25\n"
+    )
     assert inspection.main() == 1
     (project / "laurel.env").write_text('PROCESSES=2\nSITE_PYTHON="3.10"\n')
     assert inspection.main() == 0
