@@ -1,9 +1,8 @@
 """Lists of texts that settings put together (A + B, +=, [*A, *B]): read, and not run."""
 
 import ast
-from collections.abc import Iterator
 
-from project.modules import Modules, called
+from project.modules import Modules, called, statements
 
 Texts = tuple[str, ...]
 
@@ -29,7 +28,7 @@ class _Lists:
         if module in self._known or file is None:
             return self._known.get(module, {})
         known = self._known[module] = {}
-        for statement, conditional in _statements(self._modules.parse(file).body):
+        for statement, conditional in statements(self._modules.parse(file).body):
             if isinstance(statement, ast.ImportFrom):
                 source = self._modules.absolute(statement, module, file)
                 new = _imported(statement, self.of(source))
@@ -39,14 +38,6 @@ class _Lists:
                 old = known.get(name, texts)
                 known[name] = _both(old, texts) if conditional else texts
         return known
-
-
-def _statements(body: list[ast.stmt], conditional: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
-    for statement in body:
-        yield statement, conditional
-        if isinstance(statement, ast.If | ast.Try | ast.With | ast.For | ast.ExceptHandler):
-            for inner in ("body", "orelse", "handlers", "finalbody"):
-                yield from _statements(getattr(statement, inner, []), True)
 
 
 def _imported(

@@ -8,6 +8,8 @@ from typing import Any
 
 from project.tree import Place, Tree
 
+# Statements that are made of others.
+COMPOUND = (ast.If, ast.Try, ast.ExceptHandler, ast.With, ast.For, ast.While)
 UNKNOWN = object()  # a value that only running the module would tell
 
 
@@ -195,7 +197,7 @@ def statements(body: list[ast.stmt], conditional: bool = False) -> Iterator[tupl
         yield statement, conditional
         if isinstance(statement, ast.If) and _for_types_alone(statement.test):
             yield from statements(statement.orelse, conditional)
-        elif isinstance(statement, ast.If | ast.Try | ast.With | ast.ExceptHandler):
+        elif isinstance(statement, COMPOUND):
             decided = conditional or not isinstance(statement, ast.With)
             for inner in ("body", "orelse", "handlers", "finalbody"):
                 yield from statements(getattr(statement, inner, []), decided)

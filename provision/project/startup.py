@@ -4,7 +4,7 @@ import ast
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from project.modules import Modules, called, statements
+from project.modules import COMPOUND, Modules, called, statements
 
 _SETS_UP = ("get_asgi_application", "get_wsgi_application")
 
@@ -103,7 +103,7 @@ def calls_made(statement: ast.stmt) -> Iterator[ast.Call]:
             yield node
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
-        by_itself = isinstance(node, ast.If | ast.Try | ast.With)
+        by_itself = isinstance(node, COMPOUND)
         waiting += [
             child
             for child in ast.iter_child_nodes(node)
