@@ -1,6 +1,25 @@
 """A project that knows nothing but HTTPS, with and without TLS in front of the machine."""
 
+import json
+
 import pytest
+
+# Whoever that is need not know a password: its hash would take half a minute in emulation.
+LOG_IN = """
+from django.contrib.auth import get_user_model
+from django.test import Client
+client = Client()
+client.force_login(get_user_model().objects.get_or_create(username="proof")[0])
+print("sessionid=" + client.cookies["sessionid"].value)
+"""
+
+
+def test_a_member_is_heard_by_members_on_every_process(machine, hear):
+    cookie = machine.succeed("laurel manage shell", stdin=LOG_IN).split()[-1]
+    said = hear(
+        "/ws/lounge/", json.dumps({"text": "by plain HTTP"}), "by plain HTTP", cookie=cookie
+    )
+    assert all(json.loads(heard)["member"] == "proof" for heard in said)
 
 
 def test_without_tls_it_serves_plain_http(browser):
