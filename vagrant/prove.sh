@@ -15,6 +15,7 @@ say() {
 # there: the machines, volumes, networks and processes of libvirt, and Vagrant's boxes.
 there() {
 	{
+		# A host that has had no machine yet lacks some of these folders.
 		find /etc/libvirt/qemu /var/lib/libvirt/images ~/.vagrant.d/boxes -mindepth 1 -maxdepth 3 2>/dev/null || :
 		ps -e -o comm= | awk '/^(libvirtd|virtlogd|dnsmasq|qemu-system)/'
 	} | sort

@@ -35,16 +35,16 @@ def main() -> int:
             print(dependencies.requirements(options.path) or "", end="")
             return 0
         project = inspect(options.path.resolve(), given)
-        exported = exports(project.tree)
         python = _python(given, options.python)
-        found = list(checks.problems(project, {**given, **exported}, python))
+        given = {**given, **exports(project.tree)}
+        found = list(checks.problems(project, given, python))
     except (InspectionError, DependencyError) as error:
         found = [str(error)]
     except SyntaxError as error:
         found = [f"{error.filename}, line {error.lineno}: not Python: {error.msg}"]
     else:
         if options.what == "report":
-            _report(project, {**given, **exported})
+            _report(project, given)
         elif not found:
             print(*(f"{one.name}={one.value}" for one in project.findings.found), sep="\n")
     for problem in found:
@@ -67,7 +67,7 @@ def _report(project: Project, given: Mapping[str, str]) -> None:
     print("\nSettings of the project that are others on the machine (`laurel settings` shows them)")
     _table(list(overrides(project, given)))
     noted = [
-        *checks.notes(project),
+        *checks.notes(project, given),
         *procfile.notes(project.tree, project.findings.value("PROCFILE")),
     ]
     if noted:

@@ -26,10 +26,10 @@ def problems(project: Project, given: Mapping[str, str], python: str) -> Iterato
         )
 
 
-def notes(project: Project) -> Iterator[str]:
-    """What is worth knowing and no fault."""
-    yield from services.notes(project)
-    yield from drivers.notes(project)
+def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:
+    """What is worth knowing and no fault; `given` as for `problems`."""
+    yield from services.notes(project, given)
+    yield from drivers.notes(project, given)
     if "daphne" not in project.packages:
         yield "daphne is not among the requirements: the newest one is installed beside them"
     pinned = [one for one in project.packages.values() if one.specifiers.startswith("==")]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from project.databases import by_url, databases, under
 from project.dependencies import LOCKS
-from project.exports import exports
 from project.expressions import text
 from project.inspection import Project
 from project.tree import Place
@@ -41,10 +40,9 @@ def problems(project: Project, given: Mapping[str, str]) -> Iterator[str]:
             )
 
 
-def notes(project: Project) -> Iterator[str]:
+def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:
     """The same where a requirement may bring them."""
     if not _is_whole(project):
-        given = {**project.findings.given, **exports(project.tree)}
         for place, what, packages in _missing(project, given):
             yield (
                 f"{place}: {what}, and {project.tree.relative(project.requirements)} does not name"
@@ -96,7 +94,7 @@ def _is_whole(project: Project) -> bool:
         return True
     files = {project.requirements}
     files |= {project.tree.root / one.place.path for one in project.packages.values()}
-    lines = (line for file in files for line in file.read_text(errors="replace").splitlines())
+    lines = (line for file in files for line in project.tree.text(file).splitlines())
     if any(_NAMELESS.match(line) for line in lines):
         return False
     names = set(project.packages)

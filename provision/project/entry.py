@@ -6,9 +6,9 @@ from pathlib import Path
 
 from project import startup
 from project.expressions import text
-from project.findings import InspectionError, where_given
+from project.findings import where_given
 from project.modules import Modules, Value, calls, settings_assigned
-from project.tree import Place, Tree
+from project.tree import InspectionError, Place, Tree
 
 _FOR_DEVELOPMENT = ("local", "dev", "develop", "development", "debug", "test", "testing")
 _FOR_PRODUCTION = ("production", "prod", "live", "deploy", "deployment")

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from project.tree import InspectionError as InspectionError
 from project.tree import Place, Tree
 
 

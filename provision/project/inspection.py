@@ -7,9 +7,9 @@ from pathlib import Path
 
 from project import dependencies, entry, procfile, routes
 from project.dependencies import DependencyError, Package
-from project.findings import Findings, InspectionError
+from project.findings import Findings
 from project.modules import Modules, Value
-from project.tree import Place, Tree
+from project.tree import InspectionError, Place, Tree
 from project.versions import allows, numbers
 
 

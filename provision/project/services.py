@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Mapping
 
 from project.databases import databases
-from project.exports import exports
 from project.inspection import Project
 from project.modules import Value
 from project.tree import Place
@@ -25,12 +24,11 @@ def problems(project: Project, given: Mapping[str, str]) -> Iterator[str]:
     yield from _databases(project, given)
 
 
-def notes(project: Project) -> Iterator[str]:
+def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:
     """A database that the machine has not: no fault, for it may be told of another at its boot."""
-    environ = {**project.findings.given, **exports(project.tree)}
-    if environ.get("DATABASE_URL"):
+    if given.get("DATABASE_URL"):
         return
-    found = databases(project, environ)
+    found = databases(project, given)
     if not found or not all(database.is_here for database in found):
         return
     database = next((one for one in found if one.kind), found[0])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from project import checks
+from project.exports import exports
 from project.inspection import inspect
 
 
@@ -21,4 +22,5 @@ def add(file: Path, text: str) -> None:
 
 def notes(folder: Path) -> list[str]:
     """What `make inspect` says that one should know."""
-    return list(checks.notes(inspect(folder, {})))
+    project = inspect(folder, {})
+    return list(checks.notes(project, exports(project.tree)))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from project import __main__, checks, dependencies, overrides, procfile
 from project.dependencies import DependencyError
-from project.findings import InspectionError
 from project.inspection import Project, inspect
+from project.tree import InspectionError
 
 Edit = Callable[[str, str], Path]
 
