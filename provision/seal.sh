@@ -12,7 +12,7 @@ log "seal: services"
 systemctl stop laurel-watch.service supervisor.service nginx.service redis-server.service
 
 log "seal: the site's identity and data"
-rm -f /etc/laurel/site.env
+rm -f /etc/laurel/site.env /etc/laurel/instance-id
 find /var/lib/site /var/log/site /var/lib/redis -mindepth 1 -delete
 rm -rf /var/cache/laurel /var/lib/apt/periodic/laurel-update
 

@@ -28,8 +28,10 @@ rm "$project_env"
 install_file usr/lib/laurel/exec-site 0755
 install_file usr/lib/laurel/exec-process 0755
 CHANGED=()
-place "$PROVISION/production/laurel_production.py" /usr/lib/laurel/production/laurel_production.py
-if changed; then python3 -m compileall -q /usr/lib/laurel/production/laurel_production.py; fi
+for module in "$PROVISION"/production/*.py; do
+	place "$module" "/usr/lib/laurel/production/$(basename "$module")"
+done
+if changed; then python3 -m compileall -q "${CHANGED[@]}"; fi
 # The steps of supervisor and nginx render their own files, and see whether they have changed.
 laurel_tool configure --environment
 

@@ -3,6 +3,10 @@
 # carries them; a project that several processes can't share is refused.
 source "$(dirname "$0")/../lib.sh"
 
+install_file etc/systemd/system/redis-server.service.d/laurel.conf
+if changed; then
+	systemctl daemon-reload
+fi
 systemctl start redis-server.service
 
 laurel_tool check-layer

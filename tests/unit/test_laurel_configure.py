@@ -2,11 +2,12 @@
 
 import grp
 import os
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from laurel import cli, settings, templates
+from laurel import cli, identity, redis, settings, templates
 from laurel.configure import configure
 
 
@@ -17,12 +18,21 @@ class Machine:
         self.build_env = folder / "etc" / "build.env"
         self.site_env = folder / "etc" / "site.env"
         self.environment = folder / "run" / "environment"
+        self.instance_id = folder / "var" / "instance-id"
+        self.machine_id = folder / "etc" / "machine-id"
+        self.redis_elsewhere = folder / "run" / "redis-elsewhere"
         self.conf = folder / "etc" / "asgi.conf"
         self.build_env.parent.mkdir()
         self.build_env.write_text(
             "PROCESSES=2\nSITE_HOSTS=example.org\nTRUSTED_PROXIES=\nSETTINGS_MODULE=mysite.settings\n"
             "PROCFILE=\nMEDIA_URL=\n"
         )
+        self.instance_id.parent.mkdir()
+        self.is_instance("i-one")
+        self.machine_id.write_text("1" * 32 + "\n")
+
+    def is_instance(self, name: str) -> None:
+        self.instance_id.write_text(f"{name}\n")
 
     def secrets(self) -> list[str]:
         lines = self.site_env.read_text().splitlines()
@@ -41,7 +51,11 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(settings, "PROJECT_ENV", tmp_path / "project.env")
     monkeypatch.setattr(settings, "SITE_ENV", machine.site_env)
     monkeypatch.setattr(settings, "INSTANCE_DATA", tmp_path / "instance-data.json")
-    monkeypatch.setattr("laurel.configure.SITE_ENV", machine.site_env)
+    monkeypatch.setattr(identity, "SITE_ENV", machine.site_env)
+    monkeypatch.setattr(identity, "INSTANCE_ID", machine.instance_id)
+    monkeypatch.setattr(identity, "KNOWN_AS", tmp_path / "etc" / "instance-id")
+    monkeypatch.setattr(identity, "MACHINE_ID", machine.machine_id)
+    monkeypatch.setattr(redis, "ELSEWHERE", machine.redis_elsewhere)
     monkeypatch.setattr("laurel.configure.ENVIRONMENT", machine.environment)
     known = {"site": SimpleNamespace(gr_gid=os.getgid())}
     monkeypatch.setattr(grp, "getgrnam", known.__getitem__)
@@ -67,7 +81,10 @@ def test_a_file_of_the_operator_is_kept_and_the_secret_added(machine: Machine, e
     machine.site_env.write_text(f"# ours\nREDIS_URL=redis://10.0.0.9/1{end}")
     configure()
     text = machine.site_env.read_text()
-    assert text.startswith("# ours\nREDIS_URL=redis://10.0.0.9/1\nSECRET_KEY=")
+    assert text.startswith(
+        "# ours\nREDIS_URL=redis://10.0.0.9/1\n"
+        "# Made here, for instance i-one: another instance makes its own.\nSECRET_KEY="
+    )
     assert len(machine.secrets()) == 1
 
 
@@ -88,7 +105,7 @@ def test_a_file_that_anyone_may_read_is_closed(machine: Machine) -> None:
 def test_the_site_gets_its_environment_in_a_file_that_others_may_not_read(
     machine: Machine,
 ) -> None:
-    machine.site_env.write_text('SECRET_KEY=a=b %$#\nGREETING="two words"\n')
+    machine.site_env.write_text('SECRET_KEY=a=b %$#\nexport GREETING="two words"\n')
     configure()
     lines = machine.environment.read_text().splitlines()
     assert "SECRET_KEY=a=b %$#" in lines
@@ -144,3 +161,112 @@ def test_provisioning_leaves_the_files_to_their_steps(machine: Machine) -> None:
     configure(render=False)
     assert machine.environment.exists()
     assert not machine.conf.exists()
+
+
+# Another instance on the same disk
+
+
+def test_another_instance_has_an_identity_of_its_own(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.site_env.write_text("# ours\nMAX_BODY=1m\n")
+    configure()
+    (before,) = machine.secrets()
+    assert machine.machine_id.read_text() == "1" * 32 + "\n"
+    machine.is_instance("i-two")
+    configure()
+    (secret,) = machine.secrets()
+    assert secret != before
+    assert len(secret) == 50
+    assert machine.site_env.read_text() == (
+        "# ours\nMAX_BODY=1m\n"
+        "# Made here, for instance i-two: another instance makes its own.\n"
+        f"SECRET_KEY={secret}\n"
+    )
+    assert re.fullmatch(r"(?!1{32})[0-9a-f]{32}\n", machine.machine_id.read_text())
+    assert machine.machine_id.stat().st_mode & 0o7777 == 0o444
+    assert "was instance i-one and is i-two now" in capsys.readouterr().out
+
+
+def test_the_same_instance_keeps_its_identity(machine: Machine) -> None:
+    configure()
+    machine.is_instance("i-two")
+    configure()
+    kept = machine.site_env.read_text(), machine.machine_id.read_text()
+    configure()
+    assert (machine.site_env.read_text(), machine.machine_id.read_text()) == kept
+
+
+def test_another_instance_keeps_a_secret_that_it_was_given(machine: Machine) -> None:
+    configure()
+    machine.site_env.write_text("SECRET_KEY=mine\n")
+    machine.is_instance("i-two")
+    configure()
+    assert machine.site_env.read_text() == "SECRET_KEY=mine\n"
+
+
+def test_an_identity_that_was_cut_is_finished_by_the_next_run(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure()
+    (before,) = machine.secrets()
+    machine.is_instance("i-two")
+
+    def cut(path: Path, *_: object) -> bool:
+        if path == machine.machine_id:
+            raise KeyboardInterrupt
+        return written(path, *_)
+
+    written = identity.files.write
+    with monkeypatch.context() as patch:
+        patch.setattr(identity.files, "write", cut)
+        with pytest.raises(KeyboardInterrupt):
+            configure()
+    configure()
+    (secret,) = machine.secrets()
+    assert secret != before
+    assert machine.machine_id.read_text() != "1" * 32 + "\n"
+
+
+def test_what_is_not_utf8_is_told_and_kept(machine: Machine) -> None:
+    machine.site_env.write_bytes(b"# caf\xe9\nMAX_BODY=\xff\n")
+    current, _ = configure()
+    assert machine.site_env.read_bytes().startswith(b"# caf\xe9\nMAX_BODY=\xff\n# Made here")
+    assert f"{machine.site_env}, line 2: not UTF-8, left out" in current.problems
+
+
+def test_a_machine_without_cloud_init_makes_its_secret_once(machine: Machine) -> None:
+    machine.instance_id.unlink()
+    configure()
+    before = machine.site_env.read_text()
+    configure()
+    assert machine.site_env.read_text() == before
+
+
+def test_secret_keys_are_long_and_never_the_same() -> None:
+    made = {identity.new_secret_key() for _ in range(50)}
+    assert len(made) == 50
+    assert {len(key) for key in made} == {50}
+
+
+# Redis
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("redis://127.0.0.1:6379/3", True),
+        ("redis://localhost", True),
+        ("redis://[::1]:6379", True),
+        ("unix:///run/redis/redis.sock", True),
+        ("redis://10.0.0.9/1", False),
+        ("rediss://redis.example:6380", False),
+    ],
+)
+def test_a_redis_elsewhere_is_noted_for_systemd(machine: Machine, url: str, here: bool) -> None:
+    machine.site_env.write_text(f"SECRET_KEY=mine\nREDIS_URL={url}\n")
+    configure()
+    assert machine.redis_elsewhere.exists() is not here
+    machine.site_env.write_text("SECRET_KEY=mine\n")
+    configure()
+    assert not machine.redis_elsewhere.exists()

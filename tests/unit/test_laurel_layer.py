@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,7 @@ def booted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(site, "CURRENT", tmp_path / "current")
     monkeypatch.setattr(site, "ENVIRONMENT", tmp_path / "environment")
     monkeypatch.setattr(site, "MIGRATED", tmp_path / "migrated")
+    monkeypatch.setattr(site, "MIGRATE_LOCK", tmp_path / "migrate.lock")
     return tmp_path
 
 
@@ -129,6 +131,53 @@ def test_a_migration_that_fails_every_time_is_an_error(
     assert len(said) == site.MIGRATE_ATTEMPTS
 
 
+@pytest.mark.usefixtures("booted")
+def test_a_database_that_is_not_there_yet_is_waited_for_longer(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = iter([site.UNREACHABLE] * 20 + [0])
+    said: list[str] = []
+    monkeypatch.setattr(site, "release", lambda _settings: next(codes))
+    monkeypatch.setattr(site, "MIGRATE_PAUSE", 0)
+    site.migrate(make_settings(), said.append)
+    assert said == ["the database is waited for"] * 20
+
+
+@pytest.mark.usefixtures("booted")
+def test_a_database_that_never_comes_is_an_error(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "release", lambda _settings: site.UNREACHABLE)
+    monkeypatch.setattr(site, "MIGRATE_PAUSE", 0)
+    monkeypatch.setattr(site, "DATABASE_SECONDS", 0)
+    with pytest.raises(LaurelError, match="was not migrated"):
+        site.migrate(make_settings(), lambda _: None)
+    assert site.outdated()
+
+
+@pytest.mark.usefixtures("booted")
+def test_an_administrator_that_can_not_be_made_is_told_once_the_database_is_migrated(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "release", lambda _settings: site.NO_ADMINISTRATOR)
+    with pytest.raises(LaurelError, match="first administrator was not made"):
+        site.migrate(make_settings(), lambda _: None)
+    assert not site.outdated()
+
+
+@pytest.mark.usefixtures("booted")
+def test_two_migrations_of_one_machine_do_not_meet(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def once_more(settings: Settings) -> int:
+        with pytest.raises(LaurelError, match="another `laurel migrate` is at work"):
+            site.migrate(settings, lambda _: None)
+        return 0
+
+    monkeypatch.setattr(site, "release", once_more)
+    site.migrate(make_settings(), lambda _: None)
+
+
 def test_a_release_is_migrated_once_unless_its_settings_change(
     booted: Path, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,12 +197,25 @@ def test_a_release_is_migrated_once_unless_its_settings_change(
     assert site.outdated()
 
 
-def test_the_release_command_runs_where_the_procfile_is(
+def test_the_release_command_runs_where_the_procfile_is_with_the_administrator(
     make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "app" / "deploy").mkdir(parents=True)
+    (tmp_path / "venv/bin").mkdir(parents=True)
+    python = tmp_path / "venv/bin/python"
+    python.write_text(
+        "#!/bin/sh\n"
+        'printf "%s\\n" "$@" "$DJANGO_SUPERUSER_USERNAME" >"$(dirname "$0")/got"\n'
+        "exit 3\n"
+    )
+    python.chmod(0o755)
     monkeypatch.setattr(procfile, "CURRENT", tmp_path)
+    monkeypatch.setattr(site, "CURRENT", tmp_path)
     monkeypatch.setattr(site, "command", lambda *arguments: list(arguments))
-    settings = make_settings(PROCFILE="deploy/Procfile", RELEASE_COMMAND="pwd >here && exit 3")
+    settings = replace(
+        make_settings(PROCFILE="deploy/Procfile", RELEASE_COMMAND="make it & so"),
+        administrator={"DJANGO_SUPERUSER_USERNAME": "ada"},
+    )
     assert site.release(settings) == 3
-    assert (tmp_path / "app/deploy/here").read_text() == f"{tmp_path}/app/deploy\n"
+    assert (tmp_path / "venv/bin/got").read_text().splitlines() == [
+        *("-m", "laurel_migrate", f"{tmp_path}/app/deploy", "make it & so", "ada")
+    ]

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from laurel import health, nginx, rolling, supervisor
+from laurel import health, nginx, redis, rolling, site, supervisor
 from laurel.errors import LaurelError
 from laurel.settings import Settings
 from laurel.supervisor import Process
@@ -25,6 +25,7 @@ class Machine:
         self.failing: set[int] = set()
         self.open: dict[str, list[int]] = {}
         self.pids = [os.getpid()]
+        self.outdated = False
 
     def processes(self) -> list[Process]:
         return [
@@ -61,6 +62,10 @@ def machine(
     monkeypatch.setattr(rolling, "UNFINISHED", tmp_path / "run" / "reload.unfinished")
     monkeypatch.setattr(rolling, "START_LIMIT", 0.3)
     monkeypatch.setattr(rolling, "configure", lambda: (machine.settings, machine.changed))
+    monkeypatch.setattr(redis, "start", lambda: machine.done.append("redis start"))
+    monkeypatch.setattr(redis, "stop", lambda: machine.done.append("redis stop"))
+    monkeypatch.setattr(site, "outdated", lambda: machine.outdated)
+    monkeypatch.setattr(site, "migrate", lambda _settings, _say: machine.done.append("migrate"))
     monkeypatch.setattr(nginx, "drain", machine.drain)
     monkeypatch.setattr(nginx, "reload", lambda: machine.done.append("nginx reload"))
     monkeypatch.setattr(supervisor, "processes", machine.processes)
@@ -81,13 +86,34 @@ def test_each_process_is_drained_and_answers_before_the_next_one_goes(machine: M
     said: list[str] = []
     rolling.reload(said.append)
     assert machine.done == [
+        "redis start",
         *("drain [0]", "restart 0", "probe 0"),
         *("drain [1]", "restart 1", "probe 1"),
         *("drain [2]", "restart 2", "probe 2"),
         "drain []",
-        "restart others",
+        *("restart others", "redis stop"),
     ]
     assert said == [f"asgi:asgi{number}: {number + 1} of 3" for number in range(3)]
+
+
+def test_another_database_is_migrated_before_the_first_process_goes(machine: Machine) -> None:
+    machine.outdated = True
+    rolling.reload(nothing_said)
+    assert machine.done[:3] == ["redis start", "migrate", "drain [0]"]
+
+
+def test_a_database_that_can_not_be_migrated_leaves_every_process_serving(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise LaurelError("the database was not migrated")
+
+    machine.outdated = True
+    monkeypatch.setattr(site, "migrate", fails)
+    with pytest.raises(LaurelError, match="not migrated"):
+        rolling.reload(nothing_said)
+    assert machine.done == ["redis start"]
+    assert rolling.outdated()
 
 
 def test_a_process_that_does_not_come_back_ends_it_with_the_others_serving(
@@ -157,7 +183,10 @@ def test_a_lone_process_is_not_drained(
 ) -> None:
     machine.settings = make_settings(1)
     rolling.reload(nothing_said)
-    assert machine.done == ["restart 0", "probe 0", "drain []", "restart others"]
+    assert machine.done == [
+        *("redis start", "restart 0", "probe 0", "drain []"),
+        *("restart others", "redis stop"),
+    ]
 
 
 def test_open_requests_are_waited_for(machine: Machine) -> None:
@@ -178,15 +207,16 @@ def test_another_number_of_processes_restarts_the_group(machine: Machine) -> Non
     machine.changed = [rolling.SUPERVISOR_CONF, nginx.SITE]
     rolling.reload(nothing_said)
     assert machine.done == [
+        "redis start",
         *("supervisor update", "nginx reload", "probe 0", "probe 1", "probe 2"),
-        "restart others",
+        *("restart others", "redis stop"),
     ]
 
 
 def test_a_changed_site_conf_is_taken_up_first(machine: Machine) -> None:
     machine.changed = [nginx.SITE]
     rolling.reload(nothing_said)
-    assert machine.done[0] == "nginx reload"
+    assert machine.done[:2] == ["redis start", "nginx reload"]
 
 
 def test_a_second_reload_at_the_same_time_is_refused(machine: Machine) -> None:

@@ -30,7 +30,12 @@ class Machine:
         self.project_env = folder / "project.env"
         self.site_env = folder / "site.env"
         self.instance_data = folder / "instance-data.json"
+        self.memory = folder / "meminfo"
+        self.has_memory(4096)
         self.bake()
+
+    def has_memory(self, mib: int) -> None:
+        self.memory.write_text(f"MemFree: 1 kB\nMemTotal:    {mib * 1024} kB\nBuffers: 2 kB\n")
 
     def bake(self, **changed: str) -> None:
         lines = [f"{key}={value}\n" for key, value in {**BAKED, **changed}.items()]
@@ -48,48 +53,11 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(settings, "PROJECT_ENV", machine.project_env)
     monkeypatch.setattr(settings, "SITE_ENV", machine.site_env)
     monkeypatch.setattr(settings, "INSTANCE_DATA", machine.instance_data)
+    monkeypatch.setattr(settings, "MEMORY", machine.memory)
     return machine
 
 
 # The files
-
-
-def test_a_line_that_is_no_setting_is_named_with_its_file_and_number(tmp_path: Path) -> None:
-    path = tmp_path / "site.env"
-    path.write_text("# a comment\n\nREDIS_URL=redis://a\nnonsense\n9LIVES=1\nA B=1\n=1\nLAST=1")
-    problems: list[str] = []
-    assert settings.parse(path, problems) == {"REDIS_URL": "redis://a", "LAST": "1"}
-    assert problems == [
-        f"{path}, line {number}: not KEY=VALUE, left out" for number in (4, 5, 6, 7)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("written", "meant"),
-    [
-        ("a b", "a b"),
-        ("'a b'", "a b"),
-        ('"a b"', "a b"),
-        ('"it\'s"', "it's"),
-        ("'a' 'b'x", "'a' 'b'x"),
-        ("'", "'"),
-        ("abca", "abca"),
-        ("a=b#c$d%e", "a=b#c$d%e"),
-        ("", ""),
-    ],
-)
-def test_a_value_is_what_follows_the_first_equals_sign(
-    tmp_path: Path, written: str, meant: str
-) -> None:
-    path = tmp_path / "site.env"
-    path.write_text(f"KEY={written}\n")
-    assert settings.parse(path, []) == {"KEY": meant}
-
-
-def test_a_file_that_is_missing_holds_nothing(tmp_path: Path) -> None:
-    problems: list[str] = []
-    assert settings.parse(tmp_path / "site.env", problems) == {}
-    assert problems == []
 
 
 def test_a_machine_that_was_not_provisioned_is_told_so(machine: Machine) -> None:
@@ -129,6 +97,98 @@ def test_the_operator_may_name_another_redis(machine: Machine) -> None:
     assert settings.load().environment["REDIS_URL"] == "redis://10.0.0.9/1"
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://10.0.0.9",
+        "rediss://:p@redis.example:6380/2",
+        "unix:///run/redis.sock?db=1",
+        "redis://[2001:db8::9]:6379",
+    ],
+)
+def test_every_form_of_a_redis_url_is_taken(machine: Machine, url: str) -> None:
+    machine.site_env.write_text(f"REDIS_URL={url}\n")
+    loaded = settings.load()
+    assert loaded.environment["REDIS_URL"] == url
+    assert loaded.problems == []
+
+
+@pytest.mark.parametrize(
+    "url", ["10.0.0.9", "10.0.0.9:6379", "http://a", "redis://a:port", "redis:"]
+)
+def test_a_redis_url_that_is_none_is_told_and_the_site_runs_on_its_own(
+    machine: Machine, url: str
+) -> None:
+    machine.site_env.write_text(f"REDIS_URL={url}\n")
+    loaded = settings.load()
+    assert loaded.environment["REDIS_URL"] == "redis://127.0.0.1:6379"
+    (problem,) = loaded.problems
+    assert problem.startswith("REDIS_URL is not of the form redis://")
+
+
+@pytest.mark.parametrize("url", ["db.example/site", "postgres://u:secret@:5432x/site", "postgres:"])
+def test_a_database_url_that_is_none_is_told_and_not_replaced(machine: Machine, url: str) -> None:
+    machine.site_env.write_text(f"DATABASE_URL={url}\n")
+    loaded = settings.load()
+    assert loaded.environment["DATABASE_URL"] == url
+    (problem,) = loaded.problems
+    assert problem.startswith("DATABASE_URL is not of the form postgres://")
+    assert "secret" not in problem
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////var/lib/site/x.sqlite3", "sqlite://:memory:", "mysql://u:p%40@db:3306/site"]
+)
+def test_other_databases_are_taken(machine: Machine, url: str) -> None:
+    machine.site_env.write_text(f"DATABASE_URL={url}\n")
+    assert settings.load().problems == []
+
+
+def test_a_key_that_is_unknown_is_told_with_its_line_and_the_one_that_was_meant(
+    machine: Machine,
+) -> None:
+    machine.site_env.write_text("# ours\nSITE_HOST=a.example\nSTRIPE_KEY=sk_1\n")
+    loaded = settings.load()
+    assert loaded.problems == [
+        f"{machine.site_env}, line 2: SITE_HOST is no setting of Laurel's (SITE_HOSTS?);"
+        " if the project reads it, write `export SITE_HOST=...`",
+        f"{machine.site_env}, line 3: STRIPE_KEY is no setting of Laurel's;"
+        " if the project reads it, write `export STRIPE_KEY=...`",
+    ]
+    assert loaded.environment["STRIPE_KEY"] == "sk_1"
+
+
+def test_what_is_exported_is_for_the_project(machine: Machine) -> None:
+    machine.site_env.write_text("export STRIPE_KEY=sk_1\nexport PROCESSES=7\nPROCESSES=2\n")
+    loaded = settings.load()
+    assert loaded.problems == []
+    assert loaded.environment["STRIPE_KEY"] == "sk_1"
+    assert loaded.environment["PROCESSES"] == "7"
+    assert loaded.processes == 2
+
+
+def test_the_first_administrator_is_for_nobody_else(machine: Machine) -> None:
+    machine.site_env.write_text(
+        "DJANGO_SUPERUSER_USERNAME=ada\nDJANGO_SUPERUSER_PASSWORD=correct horse\n"
+    )
+    loaded = settings.load()
+    assert loaded.administrator == {
+        "DJANGO_SUPERUSER_USERNAME": "ada",
+        "DJANGO_SUPERUSER_PASSWORD": "correct horse",
+    }
+    assert not [key for key in loaded.environment if key.startswith("DJANGO_SUPERUSER")]
+    assert loaded.problems == []
+
+
+def test_an_administrator_without_a_password_is_told_and_not_made(machine: Machine) -> None:
+    machine.site_env.write_text("DJANGO_SUPERUSER_USERNAME=ada\n")
+    loaded = settings.load()
+    assert loaded.administrator == {}
+    assert loaded.problems == [
+        "DJANGO_SUPERUSER_PASSWORD is missing: the first administrator was not made"
+    ]
+
+
 def test_errors_show_their_source_only_on_a_machine_to_develop_on(machine: Machine) -> None:
     assert "DEBUG" not in settings.load().environment
     machine.site_env.write_text("DEVELOPMENT=yes\n")
@@ -155,7 +215,17 @@ def test_auto_is_one_process_for_each_cpu_that_may_be_used(
     assert settings.load().processes == 3
 
 
+@pytest.mark.parametrize(("mib", "fit"), [(200, 1), (460, 1), (512, 2), (640, 3), (4096, 4)])
+def test_auto_is_no_more_than_memory_has_room_for(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, mib: int, fit: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1, 2, 3})
+    machine.has_memory(mib)
+    assert settings.load().processes == fit
+
+
 def test_a_number_is_taken_as_it_is(machine: Machine) -> None:
+    machine.has_memory(256)
     machine.bake(PROCESSES="7")
     loaded = settings.load()
     assert (loaded.processes, loaded.problems) == (7, [])
@@ -244,12 +314,6 @@ def test_a_name_is_listed_once(machine: Machine) -> None:
     machine.bake(SITE_HOSTS="localhost,example.org localhost")
     hosts = machine.hosts()
     assert sorted(hosts) == sorted(set(hosts))
-
-
-def test_secret_keys_are_long_and_never_the_same() -> None:
-    made = {settings.new_secret_key() for _ in range(50)}
-    assert len(made) == 50
-    assert {len(key) for key in made} == {50}
 
 
 def test_a_wildcard_of_the_operator_is_refused_and_told(machine: Machine) -> None:

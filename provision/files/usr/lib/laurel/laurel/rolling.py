@@ -1,13 +1,10 @@
 """`laurel reload`: every process is renewed, one at a time, and no request is lost."""
 
-import fcntl
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from laurel import health, nginx, supervisor, templates
+from laurel import health, lock, nginx, redis, site, supervisor, templates
 from laurel.configure import configure
 from laurel.errors import LaurelError
 from laurel.settings import CURRENT, Settings
@@ -25,11 +22,15 @@ def reload(say: Callable[[str], None]) -> None:
 
     Raises LaurelError, with every other process left serving, if one does not come back.
     """
-    with _alone():
+    with lock.alone(LOCK, "laurel reload"):
         UNFINISHED.touch()
         settings, changed = configure()
         for problem in settings.problems:
             say(problem)
+        # What the new processes need is there before them, and what the old ones need until then.
+        redis.start()
+        if site.outdated():
+            site.migrate(settings, say)
         if SUPERVISOR_CONF in changed:
             say(f"{SUPERVISOR_CONF} has changed: the group restarts as a whole")
             supervisor.update()
@@ -42,6 +43,7 @@ def reload(say: Callable[[str], None]) -> None:
             if PROCFILE_CONF in changed:
                 supervisor.update()
         supervisor.restart_others()
+        redis.stop()
         UNFINISHED.unlink()
 
 
@@ -98,16 +100,3 @@ def _wait_for_health(number: int, settings: Settings) -> None:
         if limit == START_LIMIT and supervisor.fails_to_start(number):
             limit = min(START_LIMIT, waited + RETRIES)
         time.sleep(0.25)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    LOCK.parent.mkdir(exist_ok=True)
-    descriptor = os.open(LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise LaurelError("another `laurel reload` is at work: wait for it to end") from None
-    finally:
-        os.close(descriptor)

@@ -1,15 +1,18 @@
 """The settings of this machine: as baked, as its operator says, as worked out."""
 
+import difflib
 import ipaddress
 import json
 import os
 import re
-import secrets
 import socket
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from laurel import env_file
+from laurel.env_file import EnvFile
 from laurel.errors import LaurelError
 
 BUILD_ENV = Path("/etc/laurel/build.env")
@@ -17,8 +20,21 @@ PROJECT_ENV = Path("/etc/laurel/project.env")
 SITE_ENV = Path("/etc/laurel/site.env")
 CURRENT = Path("/srv/site/current")  # the release in service
 INSTANCE_DATA = Path("/run/cloud-init/instance-data.json")
+MEMORY = Path("/proc/meminfo")
 
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# What site.env may say besides the settings of the bake: production/laurel_production.py reads
+# these, and so may the project.
+FOR_THE_SITE = (
+    *("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"),
+    "LOG_LEVEL",
+)
+# The first administrator: Django's own names for what `createsuperuser --noinput` is given.
+ADMINISTRATOR = "DJANGO_SUPERUSER_"
+LOCAL_REDIS = "redis://127.0.0.1:6379"
+
+# MiB. Measured: see docs/first-boot.md.
+SYSTEM_MEMORY = 256
+PROCESS_MEMORY = 128
 
 
 @dataclass(frozen=True)
@@ -26,13 +42,15 @@ class Settings:
     """What the templates and the site's processes are given.
 
     `processes` is the number of Daphnes; `environment` is what each process of the
-    site gets; `values` holds every other setting by its name; `problems` holds one
-    line for each line of the files that could not be used.
+    site gets; `values` holds every other setting by its name; `administrator` is what
+    makes the first one, as `createsuperuser` takes it; `problems` holds one line for
+    each thing in the files that could not be used.
     """
 
     processes: int
     environment: dict[str, str]
     values: dict[str, str]
+    administrator: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def get(self, name: str) -> str:
@@ -47,35 +65,19 @@ class Settings:
         return self.get(name).replace(",", " ").split()
 
 
-def parse(path: Path, problems: list[str]) -> dict[str, str]:
-    """The KEY=VALUE lines of `path`; a line that is none is added to `problems`.
-
-    A value is what follows the first `=`, less one pair of quotes around all of it.
-    """
-    found: dict[str, str] = {}
-    if not path.exists():
-        return found
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        key, equals, value = line.strip().partition("=")
-        if not equals or not _KEY.fullmatch(key):
-            problems.append(f"{path}, line {number}: not KEY=VALUE, left out")
-            continue
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-            value = value[1:-1]
-        found[key] = value
-    return found
-
-
 def load() -> Settings:
     """Read the files and work out the rest. Raises LaurelError if this machine has none."""
-    problems: list[str] = []
-    baked = parse(BUILD_ENV, problems)
-    if not baked:
+    baked, project, site = (env_file.read(path) for path in (BUILD_ENV, PROJECT_ENV, SITE_ENV))
+    if not baked.values:
         raise LaurelError(f"no settings in {BUILD_ENV}: this machine was not provisioned")
-    given = parse(SITE_ENV, problems)
-    values = _usable({**baked, **{key: given[key] for key in baked if key in given}}, problems)
+    problems = [*baked.problems, *project.problems, *site.problems, *_unknown(site, baked)]
+    given = {key: site.values[key] for key in baked.values if key in site.values}
+    values = _usable({**baked.values, **given}, problems)
+    others = {key: value for key, value in site.values.items() if key not in baked.values}
+    administrator = {key: others.pop(key) for key in list(others) if key.startswith(ADMINISTRATOR)}
+    if administrator and not administrator.get(f"{ADMINISTRATOR}PASSWORD"):
+        problems.append(f"{ADMINISTRATOR}PASSWORD is missing: the first administrator was not made")
+        administrator = {}
     hosts = _hosts(values.get("SITE_HOSTS", ""))
     environment = {
         "DJANGO_SETTINGS_MODULE": "laurel_production",
@@ -87,14 +89,15 @@ def load() -> Settings:
         "STATIC_ROOT": f"{CURRENT}/public{values.get('STATIC_URL', '/static/')}".rstrip("/"),
         "MEDIA_ROOT": "/var/lib/site/media",
         "STATE_DIR": "/var/lib/site",
-        "REDIS_URL": "redis://127.0.0.1:6379",
+        "REDIS_URL": LOCAL_REDIS,
         "HOME": "/var/lib/site",
         "LANG": "C.UTF-8",
         "PATH": f"{CURRENT}/venv/bin:/usr/local/bin:/usr/bin:/bin",
         "PYTHONUNBUFFERED": "1",
         **({"DEBUG": "true"} if values.get("DEVELOPMENT") == "yes" else {}),
-        **parse(PROJECT_ENV, problems),
-        **{key: value for key, value in given.items() if key not in baked},
+        **project.values,
+        **others,
+        **site.exported,
     }
     if "*" in environment["ALLOWED_HOSTS"].replace(",", " ").split():
         problems.append(
@@ -102,17 +105,59 @@ def load() -> Settings:
             " put those of the site into SITE_HOSTS"
         )
         environment["ALLOWED_HOSTS"] = ",".join(hosts)
+    _check_urls(environment, problems)
     return Settings(
         processes=_processes(values.get("PROCESSES", "auto"), problems),
         environment=environment,
         values=values,
+        administrator=administrator,
         problems=problems,
     )
 
 
-def new_secret_key() -> str:
-    """A key for Django: 50 characters, as `startproject` makes, of about 300 bits."""
-    return secrets.token_urlsafe(38)[:50]
+def _unknown(site: EnvFile, baked: EnvFile) -> list[str]:
+    """A line for each key of site.env that Laurel does not know; the project gets it still."""
+    known = [*baked.values, *FOR_THE_SITE]
+    told = []
+    for key in site.values:
+        if key in known or key.startswith(ADMINISTRATOR):
+            continue
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+        told.append(
+            f"{site.places[key]}: {key} is no setting of Laurel's"
+            + (f" ({near[0]}?)" if near else "")
+            + f"; if the project reads it, write `export {key}=...`"
+        )
+    return told
+
+
+def _check_urls(environment: dict[str, str], problems: list[str]) -> None:
+    """Tell of a URL that can't be one. The site then runs on its own Redis; a database of its own
+    would take what belongs elsewhere, so that stays, and the site does not start."""
+    if not _is_url(environment["REDIS_URL"], ("redis", "rediss", "unix")):
+        problems.append(
+            "REDIS_URL is not of the form redis://[:PASSWORD@]HOST[:PORT][/NUMBER];"
+            " this machine's own Redis is used"
+        )
+        environment["REDIS_URL"] = LOCAL_REDIS
+    database = environment.get("DATABASE_URL", "")
+    if database and not _is_url(database, ()):
+        problems.append(
+            "DATABASE_URL is not of the form postgres://USER:PASSWORD@HOST[:PORT]/NAME;"
+            " the site does not start with it"
+        )
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    """Whether `text` names a host by one of `schemes`, or by any if there are none, or a file."""
+    if text.startswith(("unix:", "sqlite:", "spatialite:")):
+        return True
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 # raises for what is no number
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (not schemes or parts.scheme in schemes)
 
 
 def _usable(values: dict[str, str], problems: list[str]) -> dict[str, str]:
@@ -152,12 +197,21 @@ def _network(word: str) -> str:
 
 
 def _processes(wanted: str, problems: list[str]) -> int:
-    if wanted == "auto":
-        return len(os.sched_getaffinity(0))
     if wanted.isdecimal() and 1 <= int(wanted) <= 1024:
         return int(wanted)
-    problems.append(f"PROCESSES={wanted}: not `auto` or a number from 1 to 1024; `auto` is used")
-    return len(os.sched_getaffinity(0))
+    if wanted != "auto":
+        problems.append(
+            f"PROCESSES={wanted}: not `auto` or a number from 1 to 1024; `auto` is used"
+        )
+    return max(1, min(len(os.sched_getaffinity(0)), _processes_that_fit()))
+
+
+def _processes_that_fit() -> int:
+    """How many processes the machine's memory has room for, beside the system."""
+    total = re.search(r"^MemTotal: +(\d+) kB", MEMORY.read_text(), re.MULTILINE)
+    if not total:
+        raise LaurelError(f"{MEMORY} does not say how much memory there is (MemTotal)")
+    return (int(total[1]) // 1024 - SYSTEM_MEMORY) // PROCESS_MEMORY
 
 
 def _hosts(site_hosts: str) -> list[str]:

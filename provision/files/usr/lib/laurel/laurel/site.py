@@ -8,14 +8,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from laurel import procfile
+from laurel import lock, procfile
 from laurel.configure import ENVIRONMENT
 from laurel.errors import LaurelError
 from laurel.settings import CURRENT, Settings
 
 MIGRATED = Path("/run/laurel/migrated")  # by this boot
+MIGRATE_LOCK = Path("/run/laurel/migrate.lock")
 MIGRATE_ATTEMPTS = 5
 MIGRATE_PAUSE = 5.0  # seconds; a database that starts with the machine takes as long
+DATABASE_SECONDS = 600.0  # for one that is made together with its machines, as clouds do
+
+# Exit codes of production/laurel_migrate.py.
+UNREACHABLE = 75
+NO_ADMINISTRATOR = 65
 
 _LAYERS = """
 import importlib, json, os
@@ -43,10 +49,17 @@ def _state() -> str:
 
 
 def release(settings: Settings) -> int:
-    """Run the project's release command where its Procfile is; return the exit code."""
-    shell = ["bash", "-c", settings.get("RELEASE_COMMAND")]
+    """Run the project's release command where its Procfile is, and make the first administrator.
+
+    Returns the exit code of production/laurel_migrate.py.
+    """
     return subprocess.run(
-        command("env", "-C", procfile.folder(settings), *shell), check=False
+        command(
+            *(f"{CURRENT}/venv/bin/python", "-m", "laurel_migrate"),
+            *(procfile.folder(settings), settings.get("RELEASE_COMMAND")),
+        ),
+        env={**os.environ, **settings.administrator},
+        check=False,
     ).returncode
 
 
@@ -65,16 +78,29 @@ def manage(arguments: list[str]) -> int:
 
 
 def migrate(settings: Settings, say: Callable[[str], None]) -> None:
-    """Bring the database to the release's state. Raises LaurelError if it can't be."""
-    state = _state()
-    for attempt in range(1, MIGRATE_ATTEMPTS + 1):
-        if release(settings) == 0:
-            MIGRATED.write_text(state)
-            return
-        say(f"migration failed, attempt {attempt} of {MIGRATE_ATTEMPTS}")
-        if attempt < MIGRATE_ATTEMPTS:
+    """Bring the database to the release's state; a database that is not there yet is waited for.
+
+    Raises LaurelError if it can't be, or if the first administrator can't be made.
+    """
+    with lock.alone(MIGRATE_LOCK, "laurel migrate"):
+        state = _state()
+        deadline = time.monotonic() + DATABASE_SECONDS
+        attempt = 1
+        while (code := release(settings)) not in (0, NO_ADMINISTRATOR):
+            if code == UNREACHABLE and time.monotonic() < deadline:
+                say("the database is waited for")
+            else:
+                say(f"migration failed, attempt {attempt} of {MIGRATE_ATTEMPTS}")
+                attempt += 1
+                if attempt > MIGRATE_ATTEMPTS:
+                    raise LaurelError(
+                        "the database was not migrated: the output above says why."
+                        " Then run `laurel reload`"
+                    )
             time.sleep(MIGRATE_PAUSE)
-    raise LaurelError("the database was not migrated: the output above says why")
+        MIGRATED.write_text(state)
+        if code == NO_ADMINISTRATOR:
+            raise LaurelError("the first administrator was not made: the output above says why")
 
 
 def check_layer(settings: Settings) -> None:

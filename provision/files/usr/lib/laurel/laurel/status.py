@@ -4,11 +4,12 @@ import json
 import subprocess
 from collections.abc import Iterator
 
-from laurel import health, nginx, port, release, supervisor, templates
+from laurel import health, nginx, port, redis, release, site, supervisor, templates
 from laurel.errors import LaurelError
 from laurel.settings import Settings
 
 SERVICES = ("nginx", "redis-server", "supervisor")
+BOOT_SERVICES = ("laurel-configure", "laurel-migrate")  # each has done its work, or failed
 
 
 def report(settings: Settings) -> tuple[list[str], list[str]]:
@@ -21,10 +22,20 @@ def report(settings: Settings) -> tuple[list[str], list[str]]:
     if settings.get("DEVELOPMENT") == "yes":
         lines.append("DEVELOPMENT: errors show their source to every visitor")
     for service in SERVICES:
+        if service == "redis-server" and not redis.is_here(settings):
+            lines.append(f"{service:<12} not used: REDIS_URL names another")
+            continue
         state = _state(service)
         lines.append(f"{service:<12} {state}")
         if state != "active":
             problems.append(f"{service} is {state}: see `systemctl status {service}`")
+    problems.extend(
+        f"{service} has failed: see `journalctl -b -u {service}`"
+        for service in BOOT_SERVICES
+        if _state(service) == "failed"
+    )
+    if site.outdated():
+        problems.append("the database was not migrated for these settings: run `laurel reload`")
     try:
         members = supervisor.processes()
     except LaurelError as error:
