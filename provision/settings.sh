@@ -40,7 +40,7 @@
 
 # How it runs.
 
-# Number of Daphne processes; auto is one for each CPU of the machine that boots.
+# Number of Daphne processes; auto is one for each CPU of the machine that boots, if its memory has room.
 : "${PROCESSES:=auto}"
 # Names under which the site is reached, separated by commas; its own addresses always work.
 : "${SITE_HOSTS:=}"

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from laurel import env_file, settings
+
 
 def test_every_check_that_is_named_exists(top: Path) -> None:
     named = re.findall(r"`(test_\w+)`", (top / "docs/traps.md").read_text())
@@ -29,3 +31,24 @@ def test_every_setting_is_in_the_documents(top: Path) -> None:
     documents = [top / "README.md", top / "docs" / "projects.md"]
     text = "".join(document.read_text() for document in documents)
     assert [name for name in settings if f"`{name}`" not in text] == []
+
+
+def test_every_key_of_the_first_boots_example_is_known(top: Path, tmp_path: Path) -> None:
+    page = (top / "docs/first-boot.md").read_text()
+    (content,) = re.findall(r"content: \|\n((?: {6}.*\n)+)", page)
+    example = tmp_path / "site.env"
+    # Those that are commented out, too.
+    example.write_text(re.sub(r"^ *(# (?=\S+=|export ))?", "", content, flags=re.MULTILINE))
+    found = env_file.read(example)
+    baked = re.findall(
+        r'^: "\$\{(\w+):=', (top / "provision/settings.sh").read_text(), re.MULTILINE
+    )
+    known = {*baked, *settings.FOR_THE_SITE}
+    assert len(found.values) >= 6
+    assert found.problems == []
+    assert {key for key in found.values if not key.startswith(settings.ADMINISTRATOR)} <= known
+
+
+def test_the_page_of_the_first_boot_has_every_key_that_a_machine_takes(top: Path) -> None:
+    page = (top / "docs/first-boot.md").read_text()
+    assert [key for key in settings.FOR_THE_SITE if f"`{key}`" not in page] == []
