@@ -50,14 +50,8 @@ def folder() -> Path:
 
 def python_version(var_file: Path) -> str:
     """The Python that the project will run on, as major.minor."""
-    chosen = os.environ.get("SITE_PYTHON") or _site_python(folder() / "laurel.env")
-    return settings.of_system(var_file)["python_version"] if chosen == "system" else chosen
-
-
-def _site_python(laurel_env: Path) -> str:
-    text = laurel_env.read_text(errors="replace") if laurel_env.is_file() else ""
-    found = re.search(r"""^SITE_PYTHON=["']?([^"'\s]+)""", text, re.MULTILINE)
-    return found[1] if found else "system"
+    version, _ = settings.chosen("SITE_PYTHON", folder())
+    return settings.of_system(var_file)["python_version"] if version in ("", "system") else version
 
 
 def inspect(project: Path, version: str) -> dict[str, str]:

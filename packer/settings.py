@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 _DEFINITION = re.compile(r'^: "\$\{([A-Z_]+):=', re.MULTILINE)
-_DEVELOPMENT = re.compile(r"""^DEVELOPMENT=["']?([^"'\s]*)""", re.MULTILINE)
 _HCL_STRING = re.compile(r'^(\w+)\s*=\s*"(.*)"$', re.MULTILINE)
 
 
@@ -21,6 +20,17 @@ def given(provision: Path) -> str:
     )
 
 
+def chosen(name: str, project: Path) -> tuple[str, str]:
+    """What the first place that has the setting `name` says, and that place; else ("", "")."""
+    if os.environ.get(name):
+        return os.environ[name], "the environment"
+    file = project / "laurel.env"
+    # As an editor of Windows may save it; what is no UTF-8 is for the inspection to tell.
+    text = file.read_text("utf-8-sig", errors="replace") if file.is_file() else ""
+    found = re.search(rf"""^{name}=["']?([^"'\s]+)""", text, re.MULTILINE)
+    return (found[1], str(file)) if found else ("", "")
+
+
 def system() -> str:
     """The system to bake: a file of packer/os/."""
     return os.environ.get("OS") or "debian-13"
@@ -32,19 +42,12 @@ class SettingError(Exception):
 
 def refuse_development(project: Path) -> None:
     """Raise SettingError if `project` would be baked as a machine to develop on."""
-    given = {"the environment": os.environ.get("DEVELOPMENT", "")}
-    file = project / "laurel.env"
-    if file.is_file():
-        found = _DEVELOPMENT.search(file.read_text())
-        given[str(file)] = found[1] if found else ""
-    for place, value in given.items():
-        if value == "no":
-            return  # as on the machine, the first place that has it decides
-        if value:
-            raise SettingError(
-                f"DEVELOPMENT={value} in {place}: no image is baked with it, for it shows the"
-                " source to every visitor; leave it out, or develop on `make vagrant`"
-            )
+    value, place = chosen("DEVELOPMENT", project)
+    if value not in ("", "no"):
+        raise SettingError(
+            f"DEVELOPMENT={value} in {place}: no image is baked with it, for it shows the"
+            " source to every visitor; leave it out, or develop on `make vagrant`"
+        )
 
 
 def var_file(folder: Path, system: str) -> Path:
