@@ -118,22 +118,22 @@ def _describe(partition: Partition) -> str:
 
 def _free(described: str) -> Iterator[tuple[int, int]]:
     """Start and length in bytes of what no file holds, by what dumpe2fs says: blocks and inodes."""
-
-    def number(name: str) -> int:
-        found = re.search(rf"^{name}:\s+(\d+)$", described, re.MULTILINE)
-        assert found, f"dumpe2fs tells no {name}"
-        return int(found[1])
-
-    block, inode = number("Block size"), number("Inode size")
-    per_group = number("Inodes per group")
+    block = _number(r"^Block size:\s+(\d+)", described)
+    inode = _number(r"^Inode size:\s+(\d+)", described)
+    per_group = _number(r"^Inodes per group:\s+(\d+)", described)
     for group in re.split(r"^Group \d+:", described, flags=re.MULTILINE)[1:]:
-        table = re.search(r"Inode table at (\d+)", group)
-        assert table, "dumpe2fs tells no inode table"
+        table = _number(r"Inode table at (\d+)", group) * block
         for first, last in _ranges(group, "blocks"):
             yield first * block, (last - first + 1) * block
         for first, last in _ranges(group, "inodes"):
-            place = int(table[1]) * block + (first - 1) % per_group * inode
-            yield place, (last - first + 1) * inode
+            yield table + (first - 1) % per_group * inode, (last - first + 1) * inode
+
+
+def _number(pattern: str, described: str) -> int:
+    found = re.search(pattern, described, re.MULTILINE)
+    if not found:
+        raise ScrubError(f"dumpe2fs tells nothing like {pattern}")
+    return int(found[1])
 
 
 def _ranges(group: str, what: str) -> Iterator[tuple[int, int]]:
