@@ -91,8 +91,8 @@ def _scrub_ext(partition: Partition, log: Path) -> None:
     if journal:
         logged(["tune2fs", "-O", "^has_journal", device], log)
     with partition.disk.open("r+b") as file:
-        for start, length in _free(_describe(partition)):
-            _zero(file, partition.start + start, length)
+        for start, length in free(partition):
+            _zero(file, start, length)
     if journal:
         mib = int(int(journal[1]) * {"k": 2**-10, "M": 1, "G": 2**10}[journal[2]])
         logged(["tune2fs", "-j", "-J", f"size={mib}", device], log)
@@ -116,15 +116,19 @@ def _describe(partition: Partition) -> str:
         raise ScrubError(f"{partition} can't be read: {error.stderr.strip()}") from error
 
 
-def _free(described: str) -> Iterator[tuple[int, int]]:
-    """Start and length in bytes of what no file holds, by what dumpe2fs says: blocks and inodes."""
+def free(partition: Partition) -> Iterator[tuple[int, int]]:
+    """Place on the disk and length, in bytes, of what no file of `partition` holds.
+
+    These are its free blocks and inodes, as dumpe2fs lists them. Raises ScrubError.
+    """
+    described = _describe(partition)
     block = _number(r"^Block size:\s+(\d+)", described)
     inode = _number(r"^Inode size:\s+(\d+)", described)
     per_group = _number(r"^Inodes per group:\s+(\d+)", described)
     for group in re.split(r"^Group \d+:", described, flags=re.MULTILINE)[1:]:
-        table = _number(r"Inode table at (\d+)", group) * block
+        table = partition.start + _number(r"Inode table at (\d+)", group) * block
         for first, last in _ranges(group, "blocks"):
-            yield first * block, (last - first + 1) * block
+            yield partition.start + first * block, (last - first + 1) * block
         for first, last in _ranges(group, "inodes"):
             yield table + (first - 1) % per_group * inode, (last - first + 1) * inode
 

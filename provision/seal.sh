@@ -48,10 +48,10 @@ rm -rf /var/lib/apt/lists/* /var/lib/apt/periodic/* /var/cache/debconf/*-old /va
 rm -f /etc/dpkg/dpkg.cfg.d/laurel-build
 # The name servers of the host that built the base disk.
 rm -f /etc/.resolv.conf.systemd-resolved.bak
-# Headers of packages that are no -dev packages, and documentation; folders stay, for packages
+# Headers of packages that are no -dev packages, and documentation. Folders stay, for packages
 # that come later link into them.
 find /usr/include /usr/share/man /usr/share/info ! -type d -delete
-find /usr/share/doc ! -type d ! -name copyright -delete
+find /usr/share/doc -type f ! -name copyright -delete
 # When timers last ran, which would make all of them run at once; what crashed; what root did.
 rm -rf /var/lib/systemd/timers/* /var/lib/systemd/timesync/* /var/lib/systemd/linger/* \
 	/var/lib/systemd/coredump/* /var/crash/* /var/lib/sudo/*/*
