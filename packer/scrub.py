@@ -84,6 +84,8 @@ def _partition(disk: Path, number: int, start: int, size: int) -> Partition:
 
 def _scrub_ext(partition: Partition, log: Path) -> None:
     device = partition.device
+    if re.search(r"^Filesystem features:.* needs_recovery", _describe(partition), re.MULTILINE):
+        raise ScrubError(f"{partition} was written to when its machine was cut off")
     # -D writes every folder anew, without what it once held.
     _check(partition, "-fyD", log)
     described = _describe(partition)
@@ -113,7 +115,7 @@ def _describe(partition: Partition) -> str:
     try:
         return output("env", "LC_ALL=C", "dumpe2fs", partition.device)
     except subprocess.CalledProcessError as error:
-        raise ScrubError(f"{partition} can't be read: {error.stderr.strip()}") from error
+        raise ScrubError(f"{partition} can't be read: {' '.join(error.stderr.split())}") from error
 
 
 def free(partition: Partition) -> Iterator[tuple[int, int]]:

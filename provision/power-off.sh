@@ -9,7 +9,8 @@ rm -f /etc/sudoers.d/90-cloud-init-users
 userdel --force --remove laurel-build
 rm -f /etc/{passwd,shadow,group,gshadow,subuid,subgid}-
 # Who logged in, and what Packer brought.
-rm -rf /var/lib/wtmpdb/* /var/lib/lastlog/* /tmp/* /tmp/.[!.]* /var/tmp/*
+find /var/log /var/lib -type f \( -path '/var/log/*' -o -path '/var/lib/wtmpdb/*' -o -path '/var/lib/lastlog/*' \) -delete
+rm -rf /tmp/* /tmp/.[!.]* /var/tmp/*
 
 # What was freed is discarded only once the disk knows of it.
 sync
