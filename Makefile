@@ -31,6 +31,8 @@ REPORTS = build/reports/$(PROJECT:%=%-)$(if $(filter image,$(TARGET)),$(OS),$(TA
 # more is known than of any other.
 PROJECT = $(filter-out app,$(notdir $(abspath $(APP))))
 OWN = $(if $(PROJECT),$(wildcard tests/acceptance/projects/test_$(PROJECT).py),tests/acceptance/chat_site)
+# What is proved of the image alone: its disk, before it boots.
+OFFLINE = $(if $(filter image,$(TARGET)),tests/acceptance/hygiene)
 IMAGE ?= build/image/laurel-$(PROJECT:%=%-)$(OS)-$(ARCH).qcow2
 
 .DEFAULT_GOAL = help
@@ -64,7 +66,7 @@ differences: prerequisites ## what tells Vagrant's machine from the image, and w
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/differences.py $(IMAGE)
 
 acceptance: prerequisites ## boot the image, check it, reboot it, cut its power, checking each time
-	@$(PYTHON) -m pytest tests/acceptance/any_site $(OWN) -v --tb=short -m "$(CHECKS)" $(PROVED) --junit-xml=$(REPORTS)/acceptance.xml --html=$(REPORTS)/acceptance.html --self-contained-html
+	@$(PYTHON) -m pytest $(OFFLINE) tests/acceptance/any_site $(OWN) -v --tb=short -m "$(CHECKS)" $(PROVED) --junit-xml=$(REPORTS)/acceptance.xml --html=$(REPORTS)/acceptance.html --self-contained-html
 
 acceptance-faults: prerequisites ## plant each known fault in a running image: the check meant for it must fail
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/faults.py $(IMAGE)

@@ -16,6 +16,7 @@ from pathlib import Path
 import cli
 import inspection
 import payload
+import scrub
 import settings
 import sources
 from base_disk import BaseDisk
@@ -23,6 +24,7 @@ from images import Images
 from inspection import InspectionError
 from progress import Progress, clock, shown
 from run import CommandError, logged, output
+from scrub import ScrubError
 from settings import SettingError
 from sources import SourceError
 
@@ -84,7 +86,7 @@ def main() -> int:
         "image",
         lambda: bake(_plan(), progress),
         progress=progress,
-        refusals=(BakeError, InspectionError, SettingError, SourceError),
+        refusals=(BakeError, InspectionError, ScrubError, SettingError, SourceError),
         shown=lambda path: shown(path, TOP),
     )
 
@@ -142,7 +144,7 @@ def bake(plan: Plan, progress: Progress) -> None:
 
         progress.step("the image, compressed")
         published = images.publish(
-            work / "output" / "disk.qcow2",
+            _scrubbed(work / "output" / "disk.qcow2", plan.log, progress),
             plan.name,
             lambda: {
                 **release,
@@ -257,6 +259,16 @@ def _packer(
     )
     release: dict[str, object] = json.loads((work / "output.release.json").read_text())
     return release
+
+
+def _scrubbed(disk: Path, log: Path, progress: Progress) -> Path:
+    """A raw copy of `disk` without what was deleted on it; what could not be scrubbed is noted."""
+    raw = disk.with_suffix(".raw")
+    logged(["qemu-img", "convert", "-O", "raw", str(disk), str(raw)], log)
+    disk.unlink()
+    for left in scrub.scrub(raw, log):
+        progress.note(f"not scrubbed, what was deleted there can be read: {left}")
+    return raw
 
 
 def _console(work: Path) -> Path:

@@ -44,7 +44,7 @@ source "qemu" "laurel" {
   host_port_min        = 20000
   host_port_max        = 29999
 
-  # Last of all goes the user that did the work; no command of his can follow.
-  shutdown_command = "sudo sh -c 'rm -f /etc/sudoers.d/90-cloud-init-users; userdel --force --remove laurel-build; poweroff'"
+  # seal.sh put it there. Last of all goes the user that did the work; no command of his can follow.
+  shutdown_command = "sudo bash /run/laurel-power-off"
   shutdown_timeout = "5m"
 }
