@@ -35,8 +35,12 @@ OWN = $(if $(PROJECT),$(wildcard tests/acceptance/projects/test_$(PROJECT).py),t
 OFFLINE = $(if $(filter image,$(TARGET)),tests/acceptance/hygiene)
 IMAGE ?= build/image/laurel-$(PROJECT:%=%-)$(OS)-$(ARCH).qcow2
 
+# The bare base disk beside which the image is timed, and how many times both are.
+BASE = $(firstword $(BASE_IMAGE) $(wildcard build/base/$(OS)/*/base.qcow2) build/base/$(OS)/base.qcow2)
+ROUNDS ?= 1
+
 .DEFAULT_GOAL = help
-.PHONY: help prerequisites inspect image box vagrant sync vagrant-destroy differences acceptance acceptance-faults acceptance-vagrant acceptance-projects acceptance-full run test lint format lock clean
+.PHONY: help prerequisites inspect image box vagrant sync vagrant-destroy differences acceptance acceptance-faults acceptance-vagrant acceptance-projects acceptance-full bench run test lint format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 29
@@ -81,6 +85,9 @@ acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
 	@$(MAKE) image acceptance acceptance-faults acceptance-vagrant OS=debian-13
 	@$(MAKE) image acceptance OS=debian-12
 	@$(MAKE) acceptance-projects
+
+bench: prerequisites ## time the image to its first page, phase by phase, beside the bare base disk
+	@PYTHONPATH=tests $(PYTHON) tests/bench/boot.py $(IMAGE) --base=$(BASE) --rounds=$(ROUNDS) --json=$(REPORTS)/boot.json
 
 run: prerequisites ## boot the image, print its address, stop it with Ctrl-C
 	@PYTHONPATH=tests $(PYTHON) -m machine $(IMAGE)

@@ -105,6 +105,8 @@ place_package() {
 	install -m 0644 "$source"/*.py "$target.laurel-new"
 	rm -rf "$target"
 	mv "$target.laurel-new" "$target"
+	# Else each machine does it when it first boots, before its site starts.
+	python3 -m compileall -q "$target"
 	CHANGED+=("$target")
 	log "  wrote $target"
 }

@@ -192,11 +192,20 @@ def test_a_package_is_placed_whole_and_only_when_it_differs(
         return "yes" in ran.stdout
 
     assert place()
-    (target / "__pycache__").mkdir()
     assert not place()
     (source / "old.py").rename(source / "new.py")
     assert place()
-    assert [path.name for path in target.iterdir()] == ["new.py"]
+    assert {path.name for path in target.iterdir()} == {"new.py", "__pycache__"}
+
+
+def test_a_placed_package_needs_no_compiling_when_a_machine_first_boots(
+    payload: Payload, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "package"
+    source.mkdir()
+    (source / "module.py").write_text("")
+    assert payload.bash(f"place_package {source} {target}").returncode == 0
+    assert [path.name.split(".")[0] for path in target.glob("__pycache__/*.pyc")] == ["module"]
 
 
 # What provision.sh refuses
