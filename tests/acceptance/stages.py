@@ -111,8 +111,14 @@ class Course:
             act(self.machine, stage)
 
 
-def bring_up(machine: Host, boot: Callable[[], object]) -> None:
-    """Boot a machine and wait until one can log in.
+def _login(machine: Host) -> None:
+    machine.wait_for_ssh(BOOT_SECONDS)
+
+
+def bring_up(
+    machine: Host, boot: Callable[[], object], arrive: Callable[[Host], object] = _login
+) -> None:
+    """Boot a machine and wait until one can log in, or for what `arrive` waits for.
 
     An emulated kernel now and then panics in its first seconds, at an int3 with which it patches
     its own code: the emulation of several CPUs ran a stale copy of it (QEMU 7.2, one boot of some
@@ -124,7 +130,7 @@ def bring_up(machine: Host, boot: Callable[[], object]) -> None:
         boots_left -= 1
         try:
             boot()
-            machine.wait_for_ssh(BOOT_SECONDS)
+            arrive(machine)
             return
         except KernelPanicError as panic:
             emulated = isinstance(machine, Machine) and machine.accelerator == "tcg"
