@@ -111,14 +111,10 @@ class Course:
             act(self.machine, stage)
 
 
-def _login(machine: Host) -> None:
-    machine.wait_for_ssh(BOOT_SECONDS)
-
-
 def bring_up(
-    machine: Host, boot: Callable[[], object], arrive: Callable[[Host], object] = _login
+    machine: Host, boot: Callable[[], object], wait: Callable[[], object] | None = None
 ) -> None:
-    """Boot a machine and wait until one can log in, or for what `arrive` waits for.
+    """Boot a machine and `wait` until it is up; by default that is when one can log in.
 
     An emulated kernel now and then panics in its first seconds, at an int3 with which it patches
     its own code: the emulation of several CPUs ran a stale copy of it (QEMU 7.2, one boot of some
@@ -130,7 +126,10 @@ def bring_up(
         boots_left -= 1
         try:
             boot()
-            arrive(machine)
+            if wait:
+                wait()
+            else:
+                machine.wait_for_ssh(BOOT_SECONDS)
             return
         except KernelPanicError as panic:
             emulated = isinstance(machine, Machine) and machine.accelerator == "tcg"

@@ -4,12 +4,12 @@ The moments are found on the serial console, where systemd and cloud-init say wh
 cut is a SIGKILL of QEMU: whatever the guest had not written out by then is gone.
 """
 
+from functools import partial
+
 import pytest
 from acceptance.first_boot.instances import faults_of, settle_here, site_env
 from acceptance.stages import BOOT_SECONDS, bring_up
 from machine import Machine
-
-pytestmark = pytest.mark.hypervisor
 
 SETTINGS = {"SITE_HOSTS": "cut.example.com", "MAX_BODY": "11m"}
 
@@ -44,11 +44,8 @@ def survivor(image, request):
     }
     with Machine(image, name="cut", hostname="cut", extra_user_data=user_data) as machine:
         for moment in CUTS[request.param]:
-            bring_up(
-                machine,
-                machine.start,
-                lambda booted, moment=moment: booted.wait_for_console(moment, BOOT_SECONDS),
-            )
+            wait = partial(machine.wait_for_console, moment, BOOT_SECONDS)
+            bring_up(machine, machine.start, wait)
             machine.crash()
         bring_up(machine, machine.start)
         settle_here(machine)

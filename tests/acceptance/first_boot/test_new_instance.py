@@ -16,8 +16,6 @@ from acceptance.first_boot.instances import (
 from acceptance.stages import bring_up
 from machine import Machine
 
-pytestmark = pytest.mark.hypervisor
-
 # Django's own table, which every project with a database has.
 RECORD = """
 from django.db import connection

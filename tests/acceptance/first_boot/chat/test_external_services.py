@@ -16,8 +16,6 @@ from acceptance.first_boot.instances import SITE_ENV, site_env, start_side_by_si
 from acceptance.web import Browser
 from machine import Machine
 
-pytestmark = pytest.mark.hypervisor
-
 SECRET_KEY = "shared-by-all-instances-and-of-this-proof-alone-00"
 ADMIN, PASSWORD = "first-admin", "correct horse of the proof"
 HASH_SECONDS = 300.0  # of a password, in emulation: half a minute
