@@ -99,8 +99,7 @@ class Course:
             bring_up(self.machine, self.machine.start)
         self.stage = stage
         self.boot_ids[stage] = self.machine.boot_id()
-        lines = self.machine.succeed("cat /etc/laurel/build.env").splitlines()
-        self.settings = dict(line.split("=", 1) for line in lines)
+        self.settings = settings_of(self.machine)
         if stage != AS_FOUND:
             settle(self.machine, self.health_path)
         else:
@@ -112,8 +111,10 @@ class Course:
             act(self.machine, stage)
 
 
-def bring_up(machine: Host, boot: Callable[[], object]) -> None:
-    """Boot a machine and wait until one can log in.
+def bring_up(
+    machine: Host, boot: Callable[[], object], wait: Callable[[], object] | None = None
+) -> None:
+    """Boot a machine and `wait` until it is up; by default that is when one can log in.
 
     An emulated kernel now and then panics in its first seconds, at an int3 with which it patches
     its own code: the emulation of several CPUs ran a stale copy of it (QEMU 7.2, one boot of some
@@ -125,7 +126,10 @@ def bring_up(machine: Host, boot: Callable[[], object]) -> None:
         boots_left -= 1
         try:
             boot()
-            machine.wait_for_ssh(BOOT_SECONDS)
+            if wait:
+                wait()
+            else:
+                machine.wait_for_ssh(BOOT_SECONDS)
             return
         except KernelPanicError as panic:
             emulated = isinstance(machine, Machine) and machine.accelerator == "tcg"
@@ -135,6 +139,12 @@ def bring_up(machine: Host, boot: Callable[[], object]) -> None:
             remarks.append(f"begun again after a panic under emulation: {said}")
         machine.crash()
         boot = machine.start
+
+
+def settings_of(machine: Host) -> dict[str, str]:
+    """What the machine was baked with, by name: HEALTH_PATH and the others."""
+    lines = machine.succeed("cat /etc/laurel/build.env").splitlines()
+    return dict(line.split("=", 1) for line in lines)
 
 
 def settle(machine: Host, path: str) -> None:

@@ -1,0 +1,169 @@
+"""Two instances that share one PostgreSQL and one Redis, behind a balancer that knows neither.
+
+Both boot at the same moment. Of our chat alone: another project need not
+say on one websocket what it hears on another.
+"""
+
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from acceptance.chat_site.chat import guest, new_text
+from acceptance.first_boot.chat.services import GUESTS_HOST, Database, balancer, postgresql, redis
+from acceptance.first_boot.instances import SITE_ENV, site_env, start_side_by_side
+from acceptance.web import Browser
+from machine import Machine
+
+SECRET_KEY = "shared-by-all-instances-and-of-this-proof-alone-00"
+ADMIN, PASSWORD = "first-admin", "correct horse of the proof"
+HASH_SECONDS = 300.0  # of a password, in emulation: half a minute
+FORGED = "203.0.113.66"  # RFC 5737, for documentation
+
+SETTINGS = f"""\
+SECRET_KEY={SECRET_KEY}
+TRUSTED_PROXIES={GUESTS_HOST}
+DJANGO_SUPERUSER_USERNAME={ADMIN}
+DJANGO_SUPERUSER_EMAIL=admin@example.com
+DJANGO_SUPERUSER_PASSWORD={PASSWORD}
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Two machines, what they share, and where their balancer is."""
+
+    machines: tuple[Machine, Machine]
+    database: Database
+    url: str
+
+
+@pytest.fixture(scope="module")
+def site(image):
+    with ExitStack() as stack:
+        database = stack.enter_context(postgresql())
+        redis_url = stack.enter_context(redis())
+        text = f"{SETTINGS}DATABASE_URL={database.url()}\nREDIS_URL={redis_url}\n"
+
+        def instance(name: str, cpus: int) -> Machine:
+            settings = site_env(f"{text}export PGAPPNAME={name}\n")
+            return stack.enter_context(
+                Machine(image, name=name, hostname=name, cpus=cpus, extra_user_data=settings)
+            )
+
+        machines = (instance("web-1", 2), instance("web-2", 1))
+        start_side_by_side(*machines)
+        url = stack.enter_context(balancer([machine.http_port for machine in machines]))
+        yield Site(machines, database, url)
+
+
+def test_each_instance_is_sound(site):
+    for machine in site.machines:
+        assert machine.succeed("laurel status")
+        assert machine.succeed("systemctl list-units --state=failed --plain --no-legend") == ""
+
+
+def test_each_instance_reaches_the_database_and_the_channel_layer(site):
+    for machine in site.machines:
+        answer = Browser(machine.url).get("/readyz")
+        assert answer.status_code == 200, answer.text
+
+
+def test_neither_instance_runs_a_redis_or_a_database_of_its_own(site):
+    for machine in site.machines:
+        state = machine.execute("systemctl is-active redis-server").stdout.strip()
+        assert state == "inactive"
+        machine.fail("pgrep -x redis-server")
+        machine.fail("test -e /var/lib/site/db.sqlite3")
+
+
+def test_a_secret_key_that_is_given_is_taken(site):
+    for machine in site.machines:
+        assert machine.succeed(f"grep SECRET_KEY= {SITE_ENV}") == f"SECRET_KEY={SECRET_KEY}\n"
+
+
+def journal_of_migrate(machine: Machine) -> str:
+    return machine.succeed("journalctl -b -u laurel-migrate --no-pager -o cat")
+
+
+def statements(log: Path) -> str:
+    return log.read_text(errors="replace")
+
+
+def test_the_database_was_migrated_once(site):
+    made = re.findall(r'CREATE TABLE "(\w+)"', statements(site.database.log))
+    assert {"django_migrations", "auth_user", "chat_message"} <= set(made)
+    assert len(made) == len(set(made)), made
+    applied = [journal_of_migrate(machine).count("Applying ") for machine in site.machines]
+    assert sorted(applied)[0] == 0, f"both applied migrations: {applied}"
+    rows = site.database.rows("SELECT app, name, count(*) FROM django_migrations GROUP BY 1, 2")
+    assert len(rows) == sum(applied)
+    assert {row[2] for row in rows} == {1}
+
+
+def test_no_instance_ran_into_the_other_as_it_migrated(site):
+    assert not re.findall(r"^.*(?:ERROR|FATAL):.*$", statements(site.database.log), re.MULTILINE)
+    for machine in site.machines:
+        shown = machine.succeed("systemctl show laurel-migrate -p Result -p ActiveState --value")
+        assert shown.split() == ["success", "active"]
+        assert not re.search("(?i)error|failed", journal_of_migrate(machine))
+
+
+def test_what_is_said_on_one_instance_is_heard_on_the_other(site):
+    one, other = site.machines
+    for here, there in ((one, other), (other, one)):
+        with guest(here.url) as speaker, guest(there.url) as listener:
+            text = new_text(f"from {here.name}")
+            speaker.say(text)
+            listener.hear(text)
+            speaker.hear(text)
+
+
+def test_guests_that_come_through_the_balancer_hear_each_other(site):
+    ports = [machine.http_port for machine in site.machines]
+    with ExitStack() as room:
+        guests = [room.enter_context(guest(site.url)) for _ in range(4)]
+        came_by = [dict(each.socket.getheaders())["x-instance"] for each in guests]
+        assert set(came_by) == {f"127.0.0.1:{port}" for port in ports}
+        for number, speaker in enumerate(guests):
+            text = new_text(f"by the balancer {number}")
+            speaker.say(text)
+            for listener in guests:
+                listener.hear(text)
+
+
+def test_a_form_through_the_balancer_is_taken_with_its_clients_address(site):
+    text = new_text("posted")
+    visitor = Browser(site.url)
+    sent = visitor.submit("/", "/say/", {"message": text}, headers={"X-Forwarded-For": FORGED})
+    assert sent.status_code == 302, sent.text
+    rows = site.database.rows("SELECT host(remote_addr) FROM chat_message WHERE text = %s", text)
+    # The balancer's client is this host; what the client says of itself comes before that.
+    assert rows == [("127.0.0.1",)]
+
+
+def test_there_is_one_first_administrator(site):
+    rows = site.database.rows("SELECT username, email, is_superuser FROM auth_user")
+    assert rows == [(ADMIN, "admin@example.com", True)]
+
+
+def test_the_first_administrator_logs_in_and_is_known_to_both_instances(site):
+    visitor = Browser(site.url)
+    page = "/admin/login/?next=/admin/"
+    fields = {"username": ADMIN, "password": PASSWORD, "next": "/admin/"}
+    entered = visitor.submit(page, page, fields, timeout=HASH_SECONDS)
+    assert (entered.status_code, entered.headers.get("Location")) == (302, "/admin/"), entered.text
+    seen = {}
+    for _ in range(4):
+        answer = visitor.get("/admin/")
+        seen[answer.headers["X-Instance"]] = answer.status_code
+    assert list(seen.values()) == [200, 200], seen
+
+
+def test_the_password_of_the_first_administrator_is_in_no_log(site):
+    for machine in site.machines:
+        machine.fail(
+            f"{{ journalctl -b --no-pager; find /var/log -type f ! -path '*/journal/*'"
+            f" -exec cat {{}} +; }} | grep -qaF '{PASSWORD}'"
+        )
