@@ -34,7 +34,7 @@ OWN = $(if $(PROJECT),$(wildcard tests/acceptance/projects/test_$(PROJECT).py),t
 IMAGE ?= build/image/laurel-$(PROJECT:%=%-)$(OS)-$(ARCH).qcow2
 
 .DEFAULT_GOAL = help
-.PHONY: help prerequisites inspect image box vagrant sync vagrant-destroy differences acceptance acceptance-faults acceptance-vagrant acceptance-projects acceptance-full run test lint format lock clean
+.PHONY: help prerequisites inspect image box vagrant sync vagrant-destroy differences acceptance acceptance-first-boot acceptance-faults acceptance-vagrant acceptance-projects acceptance-full run test lint format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 29
@@ -66,6 +66,9 @@ differences: prerequisites ## what tells Vagrant's machine from the image, and w
 acceptance: prerequisites ## boot the image, check it, reboot it, cut its power, checking each time
 	@$(PYTHON) -m pytest tests/acceptance/any_site $(OWN) -v --tb=short -m "$(CHECKS)" $(PROVED) --junit-xml=$(REPORTS)/acceptance.xml --html=$(REPORTS)/acceptance.html --self-contained-html
 
+acceptance-first-boot: prerequisites ## boot the image as clouds do, with other hardware, and with no network
+	@$(PYTHON) -m pytest tests/acceptance/first_boot -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/first-boot.xml --html=$(REPORTS)/first-boot.html --self-contained-html
+
 acceptance-faults: prerequisites ## plant each known fault in a running image: the check meant for it must fail
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/faults.py $(IMAGE)
 
@@ -76,7 +79,7 @@ acceptance-projects: prerequisites ## bake and prove each of tests/projects/: pr
 	@tests/projects/prove.sh
 
 acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
-	@$(MAKE) image acceptance acceptance-faults acceptance-vagrant OS=debian-13
+	@$(MAKE) image acceptance acceptance-first-boot acceptance-faults acceptance-vagrant OS=debian-13
 	@$(MAKE) image acceptance OS=debian-12
 	@$(MAKE) acceptance-projects
 

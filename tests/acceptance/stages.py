@@ -99,8 +99,7 @@ class Course:
             bring_up(self.machine, self.machine.start)
         self.stage = stage
         self.boot_ids[stage] = self.machine.boot_id()
-        lines = self.machine.succeed("cat /etc/laurel/build.env").splitlines()
-        self.settings = dict(line.split("=", 1) for line in lines)
+        self.settings = settings_of(self.machine)
         if stage != AS_FOUND:
             settle(self.machine, self.health_path)
         else:
@@ -135,6 +134,12 @@ def bring_up(machine: Host, boot: Callable[[], object]) -> None:
             remarks.append(f"begun again after a panic under emulation: {said}")
         machine.crash()
         boot = machine.start
+
+
+def settings_of(machine: Host) -> dict[str, str]:
+    """What the machine was baked with, by name: HEALTH_PATH and the others."""
+    lines = machine.succeed("cat /etc/laurel/build.env").splitlines()
+    return dict(line.split("=", 1) for line in lines)
 
 
 def settle(machine: Host, path: str) -> None:

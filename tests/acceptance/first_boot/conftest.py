@@ -1,0 +1,38 @@
+"""What the checks of a first boot share: machines, each started once from the image."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from acceptance.stages import bring_up, settings_of, settle
+from machine import Machine
+
+Boot = Callable[..., Machine]
+
+
+@pytest.fixture(scope="session")
+def image(pytestconfig: pytest.Config) -> Path:
+    """The image that is put to the proof."""
+    image: Path | None = pytestconfig.getoption("--image")
+    if not image or not image.is_file():
+        pytest.exit(f"no image at {image}: run `make image` first", returncode=4)
+    return image
+
+
+@pytest.fixture(scope="module")
+def boot(image: Path) -> Iterator[Boot]:
+    """Boots a machine from the image, with the arguments of `Machine`, until its site answers.
+
+    It runs until the module's last check.
+    """
+    with ExitStack() as machines:
+
+        def boot(**made_of: Any) -> Machine:
+            machine = machines.enter_context(Machine(image, **made_of))
+            bring_up(machine, machine.start)
+            settle(machine, settings_of(machine)["HEALTH_PATH"])
+            return machine
+
+        yield boot
