@@ -29,6 +29,17 @@ class Console:
         """Whether Linux has said that it panicked, after the first `since` bytes."""
         return PANIC in self._read(since)
 
+    def shows(self, pattern: str, since: int) -> bool:
+        """Whether a regular expression matches what is in the log after the first `since` bytes.
+
+        Colours and cursor movements do not count.
+        """
+        if not self.path.exists():
+            return False
+        with self.path.open("rb") as file:
+            file.seek(since)
+            return re.search(pattern, _plain(file.read())) is not None
+
     def _read(self, since: int) -> bytes:
         """Return the log's end, and of what came before `since` nothing."""
         if not self.path.exists():
@@ -39,7 +50,11 @@ class Console:
 
     def tail(self, lines: int = 25) -> str:
         """Return the last lines that are not empty, without colours and cursor movements."""
-        text = ESCAPES.sub("", self._read(0).decode(errors="replace"))
+        text = _plain(self._read(0))
         # A lone carriage return overwrites its line (progress): what counts is what stayed.
         kept = [line.rstrip("\r").rpartition("\r")[2].rstrip() for line in text.split("\n")]
         return "\n".join([line for line in kept if line][-lines:])
+
+
+def _plain(log: bytes) -> str:
+    return ESCAPES.sub("", log.decode(errors="replace"))

@@ -18,11 +18,12 @@ from machine import qemu
 from machine.console import Console
 from machine.disk import make_overlay
 from machine.error import KernelPanicError, MachineError, MachineTimeoutError
-from machine.host import Host
+from machine.host import BOOT_SECONDS, Host
 from machine.monitor import Monitor
 from machine.port import free_ports
 from machine.seed import cloud_config, write_seed
 from machine.ssh import Login, make_key
+from machine.wait import NotYetError
 
 WORKDIR = Path(__file__).parents[2] / "build/run"
 CONSOLE_LINES = 25
@@ -32,6 +33,7 @@ SHUTDOWN_SECONDS = 120.0
 POWER_BUTTON_SECONDS = 15.0
 EXIT_SECONDS = 30.0  # for a QEMU that has been told to end or has said that it does
 POLL_SECONDS = 0.2
+CONSOLE_SECONDS = 0.1  # between two looks at the console: what comes next may be the end
 
 
 class Machine(Host):
@@ -267,6 +269,30 @@ class Machine(Host):
             raise MachineError(f"{self.name}: runs; shut it down before it gets other hardware")
         self._hardware = dataclasses.replace(self._hardware, cpus=cpus, firmware=firmware)
 
+    def reseed(
+        self,
+        *,
+        hostname: str | None = None,
+        extra_user_data: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Make another instance of the disk: the seed gets a new instance-id, the key stays.
+
+        So does a cloud that starts a machine from the image of an instance.
+
+        Args:
+            hostname: as for a new machine.
+            extra_user_data: as for a new machine.
+
+        Raises:
+            MachineError: it runs, or has never been started.
+        """
+        if self.running:
+            raise MachineError(f"{self.name}: runs; shut it down before it gets another seed")
+        self._hostname = hostname
+        self._user_data = None
+        self._extra_user_data = extra_user_data
+        self._write_seed()
+
     def _prepare(self) -> None:
         folder = self._workdir / f"{self.name}-{os.getpid()}"
         count = 1
@@ -392,6 +418,22 @@ class Machine(Host):
             self._check_process()
         self.timings[f"boot {self._boots} shutdown"] = round(time.monotonic() - start, 1)
         self._power_off()
+
+    def wait_for_console(self, pattern: str, timeout: float = BOOT_SECONDS) -> None:
+        """Wait until this boot has written on the serial console what a regular expression matches.
+
+        It is seen a tenth of a second after QEMU logged it, long before anyone can log in.
+
+        Raises:
+            MachineTimeoutError: not within `timeout` seconds.
+            MachineError: it does not run, or its kernel has panicked.
+        """
+
+        def probe(_remaining: float) -> None:
+            if not self.console.shows(pattern, self._console_start):
+                raise NotYetError("it is not on the console")
+
+        self._wait(f"{pattern!r} on the console", probe, timeout, CONSOLE_SECONDS)
 
     def close(self) -> None:
         """End the machine and remove its files but the console's log; twice does no harm."""

@@ -239,6 +239,24 @@ def disk_identity(machine: Machine) -> int:
     return (machine.folder / "disk.qcow2").stat().st_ino
 
 
+def test_a_text_on_the_console_is_waited_for_in_each_boot(tmp_path: Path) -> None:
+    image = make_image(tmp_path, "Starting \x1b[0;1;39msupervisor.service\x1b[0m - daemon")
+    with make(image, tmp_path) as machine:
+        for boot in (1, 2):
+            machine.start()
+            machine.wait_for_console(r"Starting supervisor\.service - d", 60)
+            assert machine.console.path.read_bytes().count(b"supervisor.service") == boot
+            machine.crash()
+        with pytest.raises(MachineError, match="is not running"):
+            machine.wait_for_console("Starting", 5)
+
+
+def test_a_text_that_never_comes_on_the_console_is_named(machine: Machine) -> None:
+    machine.start()
+    with pytest.raises(MachineTimeoutError, match=r"'no such text' on the console: not so after"):
+        machine.wait_for_console("no such text", 1)
+
+
 def test_a_wait_that_times_out_shows_the_console_once(machine: Machine) -> None:
     machine.start()
     wait_for_greeting(machine)
@@ -386,6 +404,24 @@ def test_the_default_seed_has_the_key_of_the_run_and_a_name_of_its_own(
             seen.append((machine.public_key, meta_data["instance-id"], machine.folder))
             assert (machine.folder / "key").stat().st_mode & 0o777 == 0o600
     assert all(one != other for one, other in zip(*seen, strict=True))
+
+
+def test_a_new_seed_makes_another_instance_of_the_same_disk(machine: Machine) -> None:
+    with pytest.raises(MachineError, match="has not been started"):
+        machine.reseed()
+    machine.start()
+    with pytest.raises(MachineError, match="before it gets another seed"):
+        machine.reseed()
+    machine.crash()
+    disk, key, (_, before) = disk_identity(machine), machine.public_key, seed_of(machine)
+    machine.reseed(hostname="web-2", extra_user_data={"runcmd": ["true"]})
+    machine.start()
+    user_data, after = seed_of(machine)
+    assert after["instance-id"] != before["instance-id"]
+    assert after["local-hostname"] == "web-2"
+    assert key in user_data
+    assert "runcmd" in user_data
+    assert disk_identity(machine) == disk
 
 
 def test_user_data_of_ones_own_leaves_the_key_to_the_meta_data(image: Path, tmp_path: Path) -> None:
