@@ -10,6 +10,7 @@ venv=$top/build/venv
 packages=(
 	qemu-system-x86 qemu-utils ovmf              # bake and boot
 	mmdebstrap fdisk dosfstools mtools e2fsprogs # the base disk, the seeds
+	socat                                        # a cloud's metadata, carried into a machine
 	git openssh-client python3-venv              # revision, keys, tests
 	shellcheck shfmt                             # lint
 	"$@"

@@ -15,10 +15,12 @@ from types import TracebackType
 from typing import Any
 
 from machine import qemu
+from machine.cloud import Cloud, Instance
 from machine.console import Console
 from machine.disk import make_overlay
 from machine.error import KernelPanicError, MachineError, MachineTimeoutError
 from machine.host import BOOT_SECONDS, Host
+from machine.metadata import MetadataServer
 from machine.monitor import Monitor
 from machine.port import free_ports
 from machine.seed import cloud_config, write_seed
@@ -54,11 +56,15 @@ class Machine(Host):
             the image's name begins with, laurel-ubuntu-24.04-amd64.qcow2 or any other.
         user_data: what the seed holds instead of the default, a cloud-config with our key; the key
             is in the meta-data then, as clouds give theirs.
-        extra_user_data: fields added to the default user-data (write_files, ...).
+        extra_user_data: fields added to the default user-data (write_files, ...), which a machine
+            in a cloud has none of.
         hostname: local-hostname in the meta-data; None leaves the name to the image.
         workdir: folder that gets a folder for this run.
         forwards: TCP ports, the guest's to one of 127.0.0.1, 0 for any free one; 22 is added.
         restrict: cut the guest off from everything but the forwarded ports.
+        cloud: the cloud whose instance it is: it has no seed then, but asks that cloud's metadata
+            server, and its key comes from there.
+        network: whether it has a network card; without one nothing but its console is reached.
 
     Attributes:
         public_key: the run's key, as a line of authorized_keys; only after the first `start`.
@@ -81,8 +87,12 @@ class Machine(Host):
         workdir: Path = WORKDIR,
         forwards: Mapping[int, int] | None = None,
         restrict: bool = False,
+        cloud: Cloud | None = None,
+        network: bool = True,
     ) -> None:
         super().__init__(name)
+        if cloud is not None and not network:
+            raise MachineError(f"{name}: a cloud's metadata need a network")
         if user_data is not None and extra_user_data is not None:
             raise MachineError(f"{name}: extra_user_data adds to the default user_data only")
         self.image = image
@@ -93,7 +103,9 @@ class Machine(Host):
         self._extra_user_data = extra_user_data
         self._hostname = hostname
         self._workdir = workdir
-        self._wanted_forwards = {22: 0, **({80: 0} if forwards is None else forwards)}
+        self._wanted_forwards = (
+            {22: 0, **({80: 0} if forwards is None else forwards)} if network else {}
+        )
         self._restrict = restrict
         self._hardware = qemu.Hardware(
             accelerator=accelerator or qemu.default_accelerator(),
@@ -102,8 +114,12 @@ class Machine(Host):
             firmware=firmware,
             # Not QEMU's default, which the machine that baked may have had: an image that knows
             # only the baker's address must fail here.
-            mac=":".join(["52:54:00", *(f"{byte:02x}" for byte in secrets.token_bytes(3))]),
+            mac=":".join(["52:54:00", *(f"{byte:02x}" for byte in secrets.token_bytes(3))])
+            if network
+            else None,
         )
+        self._cloud = cloud
+        self._metadata: MetadataServer | None = None
         self._folder: Path | None = None
         self._forwards: dict[int, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -284,10 +300,12 @@ class Machine(Host):
             extra_user_data: as for a new machine.
 
         Raises:
-            MachineError: it runs, or has never been started.
+            MachineError: it runs, has never been started, or is in a cloud and has no seed.
         """
         if self.running:
             raise MachineError(f"{self.name}: runs; shut it down before it gets another seed")
+        if self._cloud is not None:
+            raise MachineError(f"{self.name}: has no seed: its cloud tells it what it is")
         self._hostname = hostname
         self._user_data = None
         self._extra_user_data = extra_user_data
@@ -308,13 +326,16 @@ class Machine(Host):
         try:
             make_overlay(self.image, self._disk, size_gib=self._disk_gib)
             self.public_key = make_key(self.folder / "key")
-            self._write_seed()
+            if self._cloud is None:
+                self._write_seed()
+            else:
+                self._enter_cloud(self._cloud)
         except BaseException:
             self.close()
             raise
 
     def _write_seed(self) -> None:
-        meta_data: dict[str, Any] = {"instance-id": f"i-{secrets.token_hex(8)}"}
+        meta_data: dict[str, Any] = {"instance-id": _new_identity()}
         if self._hostname is not None:
             meta_data["local-hostname"] = self._hostname
         user_data = self._user_data
@@ -323,6 +344,34 @@ class Machine(Host):
         else:
             meta_data["public-keys"] = [self.public_key]
         write_seed(self.folder / "seed.img", user_data=user_data, meta_data=meta_data)
+
+    def _enter_cloud(self, cloud: Cloud) -> None:
+        """Have the cloud serve this machine's metadata, and show its strings in the firmware."""
+        assert self._hardware.mac is not None
+        user_data = self._user_data
+        if self._extra_user_data is not None:
+            user_data = cloud_config(None, self._extra_user_data)
+        instance = Instance(
+            identity=_new_identity(),
+            address=qemu.CLOUD_ADDRESS,
+            mac=self._hardware.mac,
+            public_key=self.public_key,
+            hostname=self._hostname,
+            user_data=user_data,
+        )
+        self._metadata = MetadataServer(cloud.service(instance))
+        self._hardware = dataclasses.replace(self._hardware, smbios=cloud.smbios(instance))
+
+    @property
+    def metadata(self) -> MetadataServer:
+        """The cloud's metadata server, which outlives each boot; its log outlives the machine.
+
+        Raises:
+            MachineError: the machine is in no cloud, or was never started.
+        """
+        if self._metadata is None:
+            raise MachineError(f"{self.name}: no cloud serves its metadata")
+        return self._metadata
 
     def _choose_ports(self, *, again: bool) -> dict[int, int]:
         """Return a port for each forward: the one asked for, the last boot's, or a free one."""
@@ -338,12 +387,13 @@ class Machine(Host):
         with ours, theirs:
             wiring = qemu.Wiring(
                 disk=self._disk,
-                seed=self.folder / "seed.img",
+                seed=None if self._cloud else self.folder / "seed.img",
                 console=self.console.path,
                 uefi_variables=self._uefi_variables,
                 forwards=forwards,
                 restrict=self._restrict,
                 monitor=theirs.fileno(),
+                metadata=self._wired_metadata(),
             )
             command = qemu.command_line(self._hardware, wiring)
             self._console_start = self.console.size()
@@ -356,6 +406,11 @@ class Machine(Host):
                 self._power_off()
                 raise self._startup_error(str(error)) from error
         self._forwards = forwards
+
+    def _wired_metadata(self) -> qemu.Metadata | None:
+        if self._cloud is None:
+            return None
+        return qemu.Metadata(address=self._cloud.metadata_address, port=self.metadata.port)
 
     def _startup_error(self, what: str) -> MachineError:
         said = self._stderr() or what
@@ -438,6 +493,8 @@ class Machine(Host):
     def close(self) -> None:
         """End the machine and remove its files but the console's log; twice does no harm."""
         self._power_off()
+        if self._metadata is not None:
+            self._metadata.close()
         atexit.unregister(self.close)
         if self._folder is None or not self._folder.exists():
             return
@@ -491,6 +548,11 @@ class Machine(Host):
         if self._monitor is None:
             raise MachineError(f"{self.name}: is not running")
         return self._monitor
+
+
+def _new_identity() -> str:
+    """Return a name as EC2 gives its instances."""
+    return f"i-0{secrets.token_hex(8)}"
 
 
 class _PortTakenError(MachineError):

@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -21,6 +21,12 @@ OVMF = Path("/usr/share/OVMF")  # Debian's and Ubuntu's package ovmf
 ACCELERATOR_SCRIPT = Path(__file__).parents[2] / "packer/accelerator.sh"
 
 NETWORK_DEVICE = "nic0"
+
+# A cloud's network. QEMU serves metadata only at an address of the guest's own network, so that is
+# one which has those of EC2's default VPC, 172.31.0.0/16, and the link-local ones.
+CLOUD_ADDRESS = "172.31.0.15"  # of the machine, which is alone there
+CLOUD_NETWORK = f"net=160.0.0.0/4,host=172.31.0.1,dns=172.31.0.2,dhcpstart={CLOUD_ADDRESS}"
+CARRIER = "socat"  # carries a connection of the guest to the metadata server
 
 
 def default_accelerator() -> Accelerator:
@@ -50,14 +56,29 @@ class Hardware:
         cpus: number of virtual CPUs.
         memory_mib: memory in MiB.
         firmware: bios on the old "pc" board, uefi on "q35", as clouds pair them.
-        mac: Ethernet address of the network card.
+        mac: Ethernet address of the network card; None for a machine that has none.
+        smbios: the tables that its firmware shows, each a value of QEMU's -smbios.
     """
 
     accelerator: Accelerator
     cpus: int
     memory_mib: int
     firmware: Firmware
-    mac: str
+    mac: str | None
+    smbios: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """A cloud's metadata server.
+
+    Attributes:
+        address: where the guest finds it, on port 80.
+        port: the one of 127.0.0.1 where it listens.
+    """
+
+    address: str
+    port: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +87,8 @@ class Wiring:
 
     Attributes:
         disk: qcow2 file that the machine writes.
-        seed: file system image with user-data, attached read-only.
+        seed: file system image with user-data, attached read-only; None for no such disk.
+        metadata: the cloud's metadata server; None for a machine that is in no cloud.
         console: log to which the serial port is appended.
         uefi_variables: a copy of OVMF's variables that this machine may write; None under BIOS.
         forwards: TCP ports, the guest's to the one of 127.0.0.1 that leads to it.
@@ -75,12 +97,13 @@ class Wiring:
     """
 
     disk: Path
-    seed: Path
+    seed: Path | None
     console: Path
     uefi_variables: Path | None
     forwards: Mapping[int, int]
     restrict: bool
     monitor: int
+    metadata: Metadata | None = None
 
 
 def uefi_code() -> Path:
@@ -121,9 +144,6 @@ def command_line(hardware: Hardware, wiring: Wiring) -> list[str]:
     """
     accelerators = {"kvm": ["-accel", "kvm", "-cpu", "host"],
                     "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max"]}  # fmt: skip
-    network = "user,id=net0" + (",restrict=on" if wiring.restrict else "")
-    for guest, host in wiring.forwards.items():
-        network += f",hostfwd=tcp:127.0.0.1:{host}-:{guest}"
     command = [
         PROGRAM,
         "-no-user-config",
@@ -140,13 +160,21 @@ def command_line(hardware: Hardware, wiring: Wiring) -> list[str]:
         "-serial", "chardev:console",
         "-drive", f"if=none,id=disk,file={_value(wiring.disk)},format=qcow2,cache=writeback",
         "-device", "virtio-blk-pci,drive=disk,bootindex=0",
-        "-drive", f"if=none,id=seed,file={_value(wiring.seed)},format=raw,readonly=on",
-        "-device", "virtio-blk-pci,drive=seed",
-        "-netdev", network,
-        "-device", f"virtio-net-pci,id={NETWORK_DEVICE},netdev=net0,mac={hardware.mac}",
         "-object", "rng-builtin,id=rng0",
         "-device", "virtio-rng-pci,rng=rng0",
     ]  # fmt: skip
+    if wiring.seed is not None:
+        command += [
+            "-drive", f"if=none,id=seed,file={_value(wiring.seed)},format=raw,readonly=on",
+            "-device", "virtio-blk-pci,drive=seed",
+        ]  # fmt: skip
+    if hardware.mac is not None:
+        command += [
+            "-netdev", _network(wiring),
+            "-device", f"virtio-net-pci,id={NETWORK_DEVICE},netdev=net0,mac={hardware.mac}",
+        ]  # fmt: skip
+    for table in hardware.smbios:
+        command += ["-smbios", table]
     if hardware.firmware == "uefi":
         if wiring.uefi_variables is None:
             raise MachineError("UEFI needs a file for its variables")
@@ -155,6 +183,21 @@ def command_line(hardware: Hardware, wiring: Wiring) -> list[str]:
             "-drive", f"if=pflash,unit=1,format=raw,file={_value(wiring.uefi_variables)}",
         ]  # fmt: skip
     return command
+
+
+def _network(wiring: Wiring) -> str:
+    """Return the network that QEMU is to play for the guest."""
+    network = "user,id=net0" + (",restrict=on" if wiring.restrict else "")
+    if wiring.metadata is not None:
+        network += "," + CLOUD_NETWORK
+        # One process a connection; QEMU's own way to a port carries a single one.
+        network += (
+            f",guestfwd=tcp:{wiring.metadata.address}:80"
+            f"-cmd:{CARRIER} STDIO TCP4:127.0.0.1:{wiring.metadata.port}"
+        )
+    for guest, host in wiring.forwards.items():
+        network += f",hostfwd=tcp:127.0.0.1:{host}-:{guest}"
+    return network
 
 
 def spawn(command: list[str], *, monitor: socket.socket, errors: Path) -> subprocess.Popen[bytes]:
@@ -170,9 +213,12 @@ def spawn(command: list[str], *, monitor: socket.socket, errors: Path) -> subpro
         errors: file for what QEMU says on stderr.
 
     Raises:
-        MachineError: QEMU or setpriv is not installed.
+        MachineError: QEMU, setpriv, or what carries metadata is not installed.
     """
-    for program, package in {command[0]: "qemu-system-x86", "setpriv": "util-linux"}.items():
+    needed = {command[0]: "qemu-system-x86", "setpriv": "util-linux"}
+    if any(f"-cmd:{CARRIER} " in argument for argument in command):
+        needed[CARRIER] = "socat"  # QEMU would start without it
+    for program, package in needed.items():
         if shutil.which(program) is None:
             raise MachineError(f"{program} is not installed (package {package})")
     lifeline = [

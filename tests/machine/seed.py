@@ -11,17 +11,19 @@ from machine.command import run
 SIZE_KIB = 1024  # user-data of every cloud is smaller than 64 KiB
 
 
-def cloud_config(public_key: str, extra: Mapping[str, Any] | None = None) -> str:
+def cloud_config(public_key: str | None, extra: Mapping[str, Any] | None = None) -> str:
     """Return user-data: one key for the image's default user, and the fields of `extra`.
 
     Args:
-        public_key: a line of authorized_keys.
+        public_key: a line of authorized_keys; None where the meta-data have it.
         extra: more fields of cloud-config; its own `ssh_authorized_keys` come after ours.
     """
     fields = dict(extra or {})
-    keys = [public_key, *fields.pop("ssh_authorized_keys", [])]
+    if public_key is not None:
+        keys = [public_key, *fields.pop("ssh_authorized_keys", [])]
+        fields = {"ssh_authorized_keys": keys, **fields}
     # JSON is YAML, so no YAML library is needed.
-    return "#cloud-config\n" + json.dumps({"ssh_authorized_keys": keys, **fields}, indent=2) + "\n"
+    return "#cloud-config\n" + json.dumps(fields, indent=2) + "\n"
 
 
 def write_seed(path: Path, *, user_data: str, meta_data: Mapping[str, Any]) -> None:

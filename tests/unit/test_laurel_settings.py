@@ -282,7 +282,8 @@ def test_addresses_of_a_link_alone_are_left_out(
     assert not [host for host in hosts if "fe80" in host]
 
 
-def test_the_site_answers_to_the_names_that_a_cloud_gives(machine: Machine) -> None:
+@pytest.mark.parametrize("told_as", ["meta_data", "meta-data"])  # most clouds', and EC2's own
+def test_the_site_answers_to_the_names_that_a_cloud_gives(machine: Machine, told_as: str) -> None:
     metadata = {
         "public-ipv4": "203.0.113.25",
         "public-hostname": "vm.cloud.example",
@@ -290,7 +291,7 @@ def test_the_site_answers_to_the_names_that_a_cloud_gives(machine: Machine) -> N
         "public_ipv4": None,
         "ami-id": "ami-1",
     }
-    machine.instance_data.write_text(json.dumps({"ds": {"meta_data": metadata}}))
+    machine.instance_data.write_text(json.dumps({"ds": {told_as: metadata}}))
     hosts = machine.hosts()
     assert {"203.0.113.25", "vm.cloud.example", "ip-10-0-0-7"} <= set(hosts)
     assert not {"ami-1", "None", ""} & set(hosts)

@@ -14,8 +14,9 @@ from pathlib import Path
 from threading import Timer
 
 import pytest
+import requests
 from acceptance import stages
-from machine import KernelPanicError, Machine, MachineError, MachineTimeoutError
+from machine import Ec2, KernelPanicError, Machine, MachineError, MachineTimeoutError
 from machine.command import run
 from machine.disk import GIB
 from machine.port import free_ports
@@ -440,6 +441,58 @@ def test_user_data_of_ones_own_leaves_the_key_to_the_meta_data(image: Path, tmp_
         assert user_data == script
         assert meta_data["public-keys"] == [machine.public_key]
         assert meta_data["local-hostname"] == "web-1"
+
+
+def test_an_instance_of_a_cloud_has_no_seed_and_its_key_from_the_metadata(
+    image: Path, tmp_path: Path
+) -> None:
+    with Machine(
+        image,
+        name="cloud",
+        memory_mib=64,
+        accelerator="tcg",
+        workdir=tmp_path,
+        cloud=Ec2(),
+        extra_user_data={"timezone": "UTC"},
+    ) as machine:
+        with pytest.raises(MachineError, match="no cloud serves its metadata"):
+            machine.metadata  # noqa: B018 # asking is the test
+        machine.start()
+        wait_for_greeting(machine)
+        assert not (machine.folder / "seed.img").exists()
+        url = f"http://127.0.0.1:{machine.metadata.port}/latest"
+        with requests.Session() as session:
+            session.trust_env = False
+            token = session.put(
+                f"{url}/api/token",
+                headers={"X-aws-ec2-metadata-token-ttl-seconds": "60"},
+                timeout=10,
+            ).text
+            session.headers["X-aws-ec2-metadata-token"] = token
+            key = session.get(f"{url}/meta-data/public-keys/0/openssh-key", timeout=10)
+            user_data = session.get(f"{url}/user-data", timeout=10)
+        assert key.text == machine.public_key
+        assert machine.public_key not in user_data.text
+        assert '"timezone": "UTC"' in user_data.text
+        command = Path(f"/proc/{pid_of(machine)}/cmdline").read_text().split("\0")
+        assert command[command.index("-smbios") + 1].startswith("type=1,manufacturer=Amazon EC2")
+        machine.crash()
+        machine.start()
+        assert f":{machine.metadata.port}" in Path(f"/proc/{pid_of(machine)}/cmdline").read_text()
+        port = machine.metadata.port
+    with socket.socket() as closed, pytest.raises(ConnectionRefusedError):
+        closed.connect(("127.0.0.1", port))
+    assert len(machine.metadata.log) == 3
+
+
+def test_a_machine_without_a_network_runs_and_has_no_ports(image: Path, tmp_path: Path) -> None:
+    with Machine(
+        image, name="alone", memory_mib=64, accelerator="tcg", workdir=tmp_path, network=False
+    ) as machine:
+        machine.start()
+        wait_for_greeting(machine)
+        with pytest.raises(MachineError, match="no forward to port 22"):
+            machine.wait_for_ssh(5)
 
 
 def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:

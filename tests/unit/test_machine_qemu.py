@@ -1,5 +1,6 @@
 """The command line of QEMU, and the choice of its accelerator."""
 
+import socket
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -77,6 +78,43 @@ def test_restrict_cuts_the_guest_off(wiring: qemu.Wiring) -> None:
     assert "restrict" not in value(qemu.command_line(HARDWARE, wiring), "-netdev")
     restricted = replace(wiring, restrict=True)
     assert "restrict=on" in value(qemu.command_line(HARDWARE, restricted), "-netdev")
+
+
+def test_a_machine_without_a_card_has_no_network_either(wiring: qemu.Wiring) -> None:
+    command = qemu.command_line(replace(HARDWARE, mac=None), replace(wiring, forwards={}))
+    assert "-netdev" not in command
+    assert not any("net" in argument for argument in command)
+
+
+def test_an_instance_of_a_cloud_asks_a_port_of_this_host_and_has_no_seed(
+    wiring: qemu.Wiring,
+) -> None:
+    hardware = replace(HARDWARE, smbios=["type=1,manufacturer=Cloud 9", "type=3,asset=9"])
+    metadata = qemu.Metadata(address="169.254.169.254", port=4711)
+    command = qemu.command_line(hardware, replace(wiring, seed=None, metadata=metadata))
+    assert not any("seed" in argument for argument in command)
+    assert value(command, "-smbios", "type=1") == "type=1,manufacturer=Cloud 9"
+    assert value(command, "-smbios", "type=3") == "type=3,asset=9"
+    network = value(command, "-netdev")
+    assert "guestfwd=tcp:169.254.169.254:80-cmd:socat STDIO TCP4:127.0.0.1:4711" in network
+    assert "hostfwd=tcp:127.0.0.1:8080-:80" in network
+
+
+def test_a_machine_of_no_cloud_shows_no_strings_of_one(wiring: qemu.Wiring) -> None:
+    command = qemu.command_line(HARDWARE, wiring)
+    assert "-smbios" not in command
+    assert "guestfwd" not in value(command, "-netdev")
+
+
+def test_what_carries_metadata_is_asked_for_before_qemu_starts(
+    wiring: qemu.Wiring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = qemu.Metadata(address="169.254.169.254", port=4711)
+    monkeypatch.setattr(qemu, "CARRIER", "no-such-carrier")
+    command = qemu.command_line(HARDWARE, replace(wiring, metadata=metadata))
+    one, other = socket.socketpair()
+    with one, other, pytest.raises(MachineError, match="no-such-carrier is not installed"):
+        qemu.spawn(command, monitor=other, errors=tmp_path / "qemu.err")
 
 
 def test_a_comma_in_a_path_stays_in_the_path(wiring: qemu.Wiring, tmp_path: Path) -> None:

@@ -247,6 +247,8 @@ def _cloud_names() -> list[str]:
         data = json.loads(INSTANCE_DATA.read_text())
     except (OSError, ValueError):
         return []
-    metadata = (data.get("ds") or {}).get("meta_data") or {}
+    source = data.get("ds") or {}
+    # cloud-init passes on what EC2 says under EC2's own name, and most others' under its own.
+    metadata = source.get("meta-data") or source.get("meta_data") or {}
     keys = ("public-ipv4", "public_ipv4", "public-hostname", "public_hostname", "local-hostname")
     return [value for key in keys if isinstance(value := metadata.get(key), str) and value]
