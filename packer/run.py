@@ -26,7 +26,9 @@ class CommandError(Exception):
 
 def output(*command: str, cwd: Path | None = None) -> str:
     """What `command` prints. Raises subprocess.CalledProcessError if it fails."""
-    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        command, cwd=cwd, env=_environment({}), check=True, capture_output=True, text=True
+    ).stdout
 
 
 def attempt(
@@ -36,7 +38,7 @@ def attempt(
     return subprocess.run(
         command,
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env=_environment(env or {}),
         capture_output=True,
         text=True,
         check=False,
@@ -65,7 +67,7 @@ def logged(
         subprocess.Popen(
             command,
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env=_environment(env or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -91,6 +93,12 @@ def logged(
             raise
     if process.returncode:
         raise CommandError(f"{command[0]} ended with exit code {process.returncode}", last, log)
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    """This process's, and `more`. Debian keeps sfdisk and e2fsck off an ordinary user's PATH."""
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    return {**os.environ, "PATH": path, **more}
 
 
 def _lines(stream: IO[str] | None) -> Iterator[str | None]:

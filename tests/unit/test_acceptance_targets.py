@@ -62,6 +62,8 @@ def test_a_host_that_may_be_disrupted_misses_only_what_ssh_can_not_do(top: Path)
         "test_boots_from_a_serial_console",
         "test_machine_is_what_the_stage_names",
         "test_no_cache_of_the_build_is_left",
+        *("test_the_sealed_disk_has_none", "test_a_planted_fault_is_found_and_no_other"),
+        "test_the_root_file_system_is_whole",
     }
 
 
