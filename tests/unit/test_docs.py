@@ -3,11 +3,8 @@
 import re
 from pathlib import Path
 
-<<<<<<< Updated upstream
-from laurel import env_file, settings
-=======
 from acceptance.hygiene.items import ITEMS
->>>>>>> Stashed changes
+from laurel import env_file, settings
 
 
 def test_every_check_that_is_named_exists(top: Path) -> None:
@@ -37,7 +34,6 @@ def test_every_setting_is_in_the_documents(top: Path) -> None:
     assert [name for name in settings if f"`{name}`" not in text] == []
 
 
-<<<<<<< Updated upstream
 def test_every_key_of_the_first_boots_example_is_known(top: Path, tmp_path: Path) -> None:
     page = (top / "docs/first-boot.md").read_text()
     (content,) = re.findall(r"content: \|\n((?: {6}.*\n)+)", page)
@@ -57,9 +53,9 @@ def test_every_key_of_the_first_boots_example_is_known(top: Path, tmp_path: Path
 def test_the_page_of_the_first_boot_has_every_key_that_a_machine_takes(top: Path) -> None:
     page = (top / "docs/first-boot.md").read_text()
     assert [key for key in settings.FOR_THE_SITE if f"`{key}`" not in page] == []
-=======
+
+
 def test_every_check_of_the_disk_is_in_the_document_and_no_other(top: Path) -> None:
     text = (top / "docs" / "sealing.md").read_text()
     rows = [line.split("|")[3] for line in text.splitlines() if line.startswith("| ")][2:]
     assert set(re.findall(r"`([^`]+)`", " ".join(rows))) == {item.name for item in ITEMS}
->>>>>>> Stashed changes
