@@ -131,8 +131,8 @@ ITEMS = (
     ),
     trace(
         "a secret of Django's",
-        b"sudo laurel reload\nSECRET_KEY=" + b"k" * 50,
-        rb"sudo laurel reload\nSECRET_KEY=[\w-]{50}",
+        b"another instance makes its own.\nSECRET_KEY=" + b"k" * 50,
+        rb"another instance makes its own\.\nSECRET_KEY=[\w-]{50}",
     ),
     file(
         "a random seed",
@@ -191,6 +191,7 @@ ITEMS = (
         "the site's settings and data",
         "/var/lib/site/db.sqlite3",
         "/etc/laurel/site.env",
+        "/etc/laurel/instance-id",
         "/var/lib/site/*",
         "/var/lib/redis/*",
     ),
