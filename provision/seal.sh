@@ -12,7 +12,7 @@ grep -qx DEVELOPMENT=no /etc/laurel/build.env || die "DEVELOPMENT is for machine
 log "seal: services"
 # No timer may fetch the package lists again, or rotate a log.
 systemctl stop '*.timer'
-systemctl stop laurel-watch.service supervisor.service nginx.service redis-server.service systemd-timesyncd.service
+systemctl stop laurel-watch.service supervisor.service nginx.service redis-server.service
 # What is logged from here on is logged in memory.
 journalctl --relinquish-var
 
@@ -53,11 +53,11 @@ rm -f /etc/.resolv.conf.systemd-resolved.bak
 find /usr/include /usr/share/man /usr/share/info ! -type d -delete
 find /usr/share/doc -type f ! -name copyright -delete
 # When timers last ran, which would make all of them run at once; what crashed; what root did.
-rm -rf /var/lib/systemd/timers/* /var/lib/systemd/timesync/* /var/lib/systemd/linger/* \
-	/var/lib/systemd/coredump/* /var/crash/* /var/lib/sudo/*/*
+rm -rf /var/lib/systemd/timers/* /var/lib/systemd/linger/* /var/lib/systemd/coredump/* /var/crash/* \
+	/var/lib/sudo/*/*
 rm -rf /root/.cache /root/.ssh /root/.*_history /root/.lesshst /root/.wget-hsts
 find /var/log -type f -delete
-find /var/log/journal -mindepth 1 -delete
+rm -rf /var/log/journal/*
 
 # Packer runs it once this folder is gone; memory alone holds it.
 install -m 0755 "$PROVISION/power-off.sh" /run/laurel-power-off
