@@ -61,6 +61,9 @@ def test_a_host_that_may_be_disrupted_misses_only_what_ssh_can_not_do(top: Path)
         "the stage after-power-cut",
         "test_boots_from_a_serial_console",
         "test_machine_is_what_the_stage_names",
+        "test_the_datasource_is_the_seed",
+        "test_a_file_of_the_user_data_is_as_given",
+        "test_the_key_of_the_user_data_is_the_only_one",
         "test_no_cache_of_the_build_is_left",
     }
 
