@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import testinfra.host
-from acceptance import inside
+from acceptance import cloud_init, inside
 from acceptance.daphnes import daphnes
 from acceptance.stages import (
     AFTER_POWER_CUT,
@@ -150,6 +150,7 @@ def the_course(pytestconfig: pytest.Config) -> Iterator[Course]:
         name="acceptance",
         disk_gib=DISK_GIB,
         hostname=HOSTNAME,
+        extra_user_data=cloud_init.USER_DATA,
         **HARDWARE[FIRST_BOOT]._asdict(),
     ) as machine:
         yield Course(machine, hostname=HOSTNAME)

@@ -96,6 +96,17 @@ FAULTS = (
         "any_site/test_boot.py::test_journal_has_no_unexplained_error",
     ),
     Fault(
+        "a warning of cloud-init",
+        """sed -i 's/"recoverable_errors": {}/"recoverable_errors": {"WARNING": ["odd"]}/'"""
+        " /run/cloud-init/status.json",
+        "any_site/test_cloud_init.py::test_cloud_init_is_done_without_a_warning",
+    ),
+    Fault(
+        "a datasource of another cloud left to be waited for",
+        "sed -i 's/^datasource_list: \\[/& OpenStack,/' /run/cloud-init/cloud.cfg",
+        "any_site/test_cloud_init.py::test_no_other_datasource_was_waited_for",
+    ),
+    Fault(
         "the shared socket alone behind nginx",
         f"sed -i '/server unix:/d; s/ backup / /; s/least_conn;//' {SITE_CONF};"
         " systemctl reload nginx; sleep 3",
