@@ -8,6 +8,7 @@ for unit in "${units[@]}"; do
 done
 install_file etc/systemd/system/ssh.service.d/laurel.conf
 install_file etc/systemd/system/logrotate.timer.d/laurel.conf
+install_file etc/systemd/networkd.conf.d/laurel.conf
 if changed; then
 	systemctl enable --quiet "${units[@]}"
 	# The first two have done their work in this run already; they are for boots.
