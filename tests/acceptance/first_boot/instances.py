@@ -10,6 +10,13 @@ from machine import Host, Machine
 
 SITE_ENV = "/etc/laurel/site.env"
 HOST_KEYS = ("ed25519", "ecdsa")  # those of packer/base/files/etc/cloud/cloud.cfg.d
+# Prints the public half of each key, made of the secret one: a name, a type and a body a line.
+PUBLIC_KEYS = """
+for key in /etc/ssh/ssh_host_*_key; do
+    public=$(ssh-keygen -y -f $key) || exit
+    echo $key $public
+done
+"""
 STATUS_SECONDS = 600.0
 
 
@@ -41,7 +48,7 @@ def lines_of(machine: Host, key: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Identity:
-    """What no two instances share: SSH host keys by their type, and the rest."""
+    """What no two instances share: SSH host keys by their files, and the rest."""
 
     host_keys: Mapping[str, str]
     machine_id: str
@@ -52,10 +59,9 @@ class Identity:
 
 def identity_of(machine: Host) -> Identity:
     """What the machine is known by. Raises AssertionError where it has none, or two."""
-    keys = {
-        kind: machine.succeed(f"ssh-keygen -y -f /etc/ssh/ssh_host_{kind}_key").strip()
-        for kind in HOST_KEYS
-    }
+    lines = machine.succeed(PUBLIC_KEYS).splitlines()
+    keys = {name: body for name, _type, body, *_comment in map(str.split, lines)}
+    assert len(keys) >= len(HOST_KEYS), keys
     (secret_key,) = lines_of(machine, "SECRET_KEY")
     return Identity(
         host_keys=keys,

@@ -1,7 +1,7 @@
 """Power lost in the middle of a first boot: the next one ends where an uncut one would have.
 
-The moments are found on the serial console, where systemd and cloud-init say what they are at. A
-cut is a SIGKILL of QEMU: whatever the guest had not written out by then is gone.
+The moments are found on the serial console. A cut is a SIGKILL of QEMU: whatever the guest had not
+written out by then is gone.
 """
 
 from functools import partial
@@ -12,22 +12,30 @@ from acceptance.stages import BOOT_SECONDS, bring_up
 from machine import Machine
 
 SETTINGS = {"SITE_HOSTS": "cut.example.com", "MAX_BODY": "11m"}
+DISK_GIB = 8  # larger than the image, so that the file system is resized
 
-# Django names each migration as it begins it, to the journal: this shows it on the console, too.
-SHOW_MIGRATIONS = """
-folder=/run/systemd/system/laurel-migrate.service.d
-mkdir -p $folder
-printf '[Service]\\nStandardOutput=journal+console\\n' >$folder/console.conf
+# systemd says on the console what it starts until a login prompt is there, and our units may come
+# after that: each tells by itself. Of its migrations Django tells as it ends each.
+TELL = """
+for unit in laurel-configure laurel-migrate supervisor; do
+    folder=/run/systemd/system/$unit.service.d
+    mkdir -p $folder
+    echo "[Service]" >$folder/proof.conf
+    echo "ExecStartPre=/bin/sh -c 'echo proof: $unit starts >/dev/console'" >>$folder/proof.conf
+done
+echo StandardOutput=journal+console >>/run/systemd/system/laurel-migrate.service.d/proof.conf
 systemctl daemon-reload
 """
 
-CLOUD_INIT = r"Generating public/private ed25519"  # half of what it does lies before, half behind
-CONFIGURE = r"Starting laurel-configure\.service"
+# The kernel says it when cloud-init has written the files of the user-data, and has the root's
+# file system grow; host keys and users come behind.
+CLOUD_INIT = r"EXT4-fs \(\w+\): resizing filesystem"
+CONFIGURE = r"proof: laurel-configure starts"
 MIGRATE = r"Applying \S+\.\.\. OK"
-SUPERVISOR = r"Starting supervisor\.service"
+SUPERVISOR = r"proof: supervisor starts"
 
 CUTS = {
-    "as-cloud-init-makes-the-host-keys": [CLOUD_INIT],
+    "as-cloud-init-grows-the-root": [CLOUD_INIT],
     "as-laurel-configure-starts": [CONFIGURE],
     "in-the-middle-of-laurel-migrate": [MIGRATE],
     "as-supervisor-starts": [SUPERVISOR],
@@ -40,9 +48,11 @@ def survivor(image, request):
     """A machine whose power was cut at each of the moments, and that was then left to boot."""
     user_data = {
         **site_env("".join(f"{name}={value}\n" for name, value in SETTINGS.items())),
-        "bootcmd": [["sh", "-c", SHOW_MIGRATIONS]],
+        "bootcmd": [["sh", "-c", TELL]],
     }
-    with Machine(image, name="cut", hostname="cut", extra_user_data=user_data) as machine:
+    with Machine(
+        image, name="cut", hostname="cut", cpus=2, disk_gib=DISK_GIB, extra_user_data=user_data
+    ) as machine:
         for moment in CUTS[request.param]:
             wait = partial(machine.wait_for_console, moment, BOOT_SECONDS)
             bring_up(machine, machine.start, wait)
