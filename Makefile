@@ -72,8 +72,8 @@ differences: prerequisites ## what tells Vagrant's machine from the image, and w
 acceptance: prerequisites ## boot the image, check it, reboot it, cut its power, checking each time
 	@$(PYTHON) -m pytest $(OFFLINE) tests/acceptance/any_site $(OWN) -v --tb=short -m "$(CHECKS)" $(PROVED) --junit-xml=$(REPORTS)/acceptance.xml --html=$(REPORTS)/acceptance.html --self-contained-html
 
-acceptance-first-boot: ## boot the image as clouds do, side by side, with its power cut, with no network
-	@packer/prerequisites.sh postgresql redis-server
+acceptance-first-boot: ## boot the image as clouds do: twice at once, cut off, with and without a network and services
+	@packer/prerequisites.sh $(if $(PROJECT),,postgresql redis-server)
 	@$(PYTHON) -m pytest tests/acceptance/first_boot $(if $(PROJECT),--ignore=tests/acceptance/first_boot/chat) -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/first-boot.xml --html=$(REPORTS)/first-boot.html --self-contained-html
 
 acceptance-faults: prerequisites ## plant each known fault in a running image: the check meant for it must fail

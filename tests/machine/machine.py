@@ -114,9 +114,7 @@ class Machine(Host):
             firmware=firmware,
             # Not QEMU's default, which the machine that baked may have had: an image that knows
             # only the baker's address must fail here.
-            mac=":".join(["52:54:00", *(f"{byte:02x}" for byte in secrets.token_bytes(3))])
-            if network
-            else None,
+            mac=_new_card() if network else None,
         )
         self._cloud = cloud
         self._metadata: MetadataServer | None = None
@@ -291,7 +289,7 @@ class Machine(Host):
         hostname: str | None = None,
         extra_user_data: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make another instance of the disk: the seed gets a new instance-id, the key stays.
+        """Make another instance of the disk: another instance-id, and another card; the key stays.
 
         So does a cloud that starts a machine from the image of an instance.
 
@@ -310,6 +308,8 @@ class Machine(Host):
         self._user_data = None
         self._extra_user_data = extra_user_data
         self._write_seed()
+        if self._hardware.mac is not None:
+            self._hardware = dataclasses.replace(self._hardware, mac=_new_card())
 
     def _prepare(self) -> None:
         folder = self._workdir / f"{self.name}-{os.getpid()}"
@@ -548,6 +548,11 @@ class Machine(Host):
         if self._monitor is None:
             raise MachineError(f"{self.name}: is not running")
         return self._monitor
+
+
+def _new_card() -> str:
+    """Return an Ethernet address of those that are QEMU's."""
+    return ":".join(["52:54:00", *(f"{byte:02x}" for byte in secrets.token_bytes(3))])
 
 
 def _new_identity() -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -413,6 +414,7 @@ def test_a_new_seed_makes_another_instance_of_the_same_disk(machine: Machine) ->
     machine.start()
     with pytest.raises(MachineError, match="before it gets another seed"):
         machine.reseed()
+    card = card_of(machine)
     machine.crash()
     disk, key, (_, before) = disk_identity(machine), machine.public_key, seed_of(machine)
     machine.reseed(hostname="web-2", extra_user_data={"runcmd": ["true"]})
@@ -423,6 +425,13 @@ def test_a_new_seed_makes_another_instance_of_the_same_disk(machine: Machine) ->
     assert key in user_data
     assert "runcmd" in user_data
     assert disk_identity(machine) == disk
+    assert card_of(machine) != card
+
+
+def card_of(machine: Machine) -> str:
+    command = Path(f"/proc/{pid_of(machine)}/cmdline").read_text()
+    (card,) = re.findall(r"mac=([0-9a-f:]{17})", command)
+    return str(card)
 
 
 def test_user_data_of_ones_own_leaves_the_key_to_the_meta_data(image: Path, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_it_is_another_instance(renewed):
     assert new_id != old_id
 
 
-@pytest.mark.parametrize("part", ["machine_id", "secret_key", "hostname"])
+@pytest.mark.parametrize("part", ["machine_id", "secret_key", "hostname", "dhcp"])
 def test_what_the_old_instance_was_known_by_is_made_anew(renewed, after, part):
     assert getattr(after, part) != getattr(renewed.before, part)
 
