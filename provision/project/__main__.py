@@ -12,12 +12,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from project import checks, dependencies, procfile
-from project.dependencies import DependencyError
-from project.exports import exports
-from project.inspection import Project, inspect
+from project import checks
+from project.findings import dependencies
+from project.findings.dependencies import DependencyError
+from project.findings.exports import exports
+from project.findings.project import Project
+from project.inspection import inspect
 from project.overrides import overrides
-from project.tree import InspectionError
+from project.source.tree import InspectionError
 
 
 def main() -> int:
@@ -66,10 +68,7 @@ def _report(project: Project, given: Mapping[str, str]) -> None:
         print(f"  process {name}: {command}")
     print("\nSettings of the project that are others on the machine (`laurel settings` shows them)")
     _table(list(overrides(project, given)))
-    noted = [
-        *checks.notes(project, given),
-        *procfile.notes(project.tree, project.findings.value("PROCFILE")),
-    ]
+    noted = list(checks.notes(project, given))
     if noted:
         print("\nTo know")
         print(*(f"  {note}" for note in noted), sep="\n")

@@ -1,39 +1,16 @@
-"""What a project is made of: it is read, and nothing of it runs."""
+"""Look at a project: all that it is made of, in the order in which one part leads to the next."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from project import dependencies, entry, procfile, routes
-from project.dependencies import DependencyError, Package
-from project.findings import Findings
-from project.modules import Modules, Value
-from project.tree import InspectionError, Place, Tree
-from project.versions import allows, numbers
-
-
-@dataclass
-class Project:
-    """A project, as far as it could be told by reading it."""
-
-    tree: Tree
-    django_root: Path
-    modules: Modules
-    settings_module: str
-    asgi_module: str
-    requirements: Path
-    packages: dict[str, Package]
-    processes: dict[str, str]  # beside the site, of the Procfile: name to command
-    findings: Findings
-
-    def setting(self, name: str) -> Value | None:
-        """What the project's settings assign to `name`."""
-        return self.modules.assigned(self.settings_module, name)
-
-    def candidates(self, name: str) -> list[Value]:
-        """All that `name` of the settings may be, where conditions decide."""
-        return self.modules.candidates(self.settings_module, name)
+from project.findings import dependencies, entry, procfile, routes
+from project.findings.dependencies import DependencyError, Package
+from project.findings.project import Project
+from project.findings.settled import Findings
+from project.findings.versions import allows, numbers
+from project.source.modules import Modules
+from project.source.tree import InspectionError, Place, Tree
 
 
 def inspect(root: Path, given: Mapping[str, str]) -> Project:

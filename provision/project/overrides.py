@@ -3,8 +3,8 @@
 import ast
 from collections.abc import Iterator, Mapping
 
-from project.inspection import Project
-from project.modules import UNKNOWN, Value
+from project.findings.project import Project
+from project.source.modules import UNKNOWN, Value
 
 _REDIS = "the machine's Redis, or REDIS_URL"
 # As in production/, which runs where the project does, and not here.

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from project import checks
-from project.exports import exports
+from project.findings.exports import exports
 from project.inspection import inspect
 
 

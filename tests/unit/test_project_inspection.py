@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from project import __main__, checks, dependencies, overrides, procfile
-from project.dependencies import DependencyError
-from project.inspection import Project, inspect
-from project.tree import InspectionError
+from project import __main__, checks, overrides
+from project.checks import procfile
+from project.findings import dependencies
+from project.findings.dependencies import DependencyError
+from project.findings.project import Project
+from project.inspection import inspect
+from project.source.tree import InspectionError
 
 Edit = Callable[[str, str], Path]
 

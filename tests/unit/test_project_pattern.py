@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from project import pattern
+from project.findings import pattern
 
 
 @pytest.mark.parametrize(

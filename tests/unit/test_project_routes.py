@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from project import routes
-from project.modules import Modules
-from project.tree import Tree
+from project.findings import routes
+from project.source.modules import Modules
+from project.source.tree import Tree
 
 Write = Callable[..., Modules]
 

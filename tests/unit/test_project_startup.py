@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from project import application, startup
-from project.inspection import Project, inspect
+from project.checks import application
+from project.findings.project import Project
+from project.inspection import inspect
+from project.source import startup
 
 Files = dict[str, str]
 Write = Callable[[Files], Path]

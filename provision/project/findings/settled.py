@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from project.tree import Place, Tree
+from project.source.tree import Place, Tree
 
 
 @dataclass(frozen=True)

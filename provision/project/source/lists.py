@@ -2,7 +2,7 @@
 
 import ast
 
-from project.modules import Modules, called, statements
+from project.source.modules import Modules, called, statements
 
 Texts = tuple[str, ...]
 

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from project.modules import COMPOUND, Modules, called, statements
+from project.source.modules import COMPOUND, Modules, called, statements
 
 _SETS_UP = ("get_asgi_application", "get_wsgi_application")
 

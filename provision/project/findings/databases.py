@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from project.expressions import text
-from project.inspection import Project
-from project.modules import Value
-from project.tree import Place
+from project.findings.project import Project
+from project.source.expressions import text
+from project.source.modules import Value
+from project.source.tree import Place
 
 _URL = re.compile(r"([\w.+-]+)://(?:[^/]*@)?(\[[^\]]*\]|[^:/?]*)")
 _KINDS = {

@@ -4,10 +4,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from project.inspection import Project
-from project.lists import Texts, listed
-from project.modules import Modules
-from project.tree import Tree
+from project.findings.project import Project
+from project.source.lists import Texts, listed
+from project.source.modules import Modules
+from project.source.tree import Tree
 
 
 def problems(project: Project) -> Iterator[str]:

@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from project import names, pattern
-from project.modules import Modules, called, calls, literal
-from project.names import Term
-from project.tree import Place
+from project.findings import pattern
+from project.source import names
+from project.source.modules import Modules, called, calls, literal
+from project.source.names import Term
+from project.source.tree import Place
 
 # What projects call the page that tells whether they are well; the most exact first.
 HEALTH = (

@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from project import startup
-from project.inspection import Project
-from project.modules import calls
-from project.versions import allows, numbers
+from project.findings.project import Project
+from project.findings.versions import allows, numbers
+from project.source import startup
+from project.source.modules import calls
 
 
 def problems(project: Project) -> Iterator[str]:

@@ -1,14 +1,16 @@
 """Where a project begins: the folder of manage.py, its settings and its ASGI application."""
 
+import ast
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from project import startup
-from project.expressions import text
-from project.findings import where_given
-from project.modules import Modules, Value, calls, settings_assigned
-from project.tree import InspectionError, Place, Tree
+from project.findings.settled import where_given
+from project.source import startup
+from project.source.expressions import text
+from project.source.modules import Modules, Value, calls
+from project.source.tree import InspectionError, Place, Tree
 
 _FOR_DEVELOPMENT = ("local", "dev", "develop", "development", "debug", "test", "testing")
 _FOR_PRODUCTION = ("production", "prod", "live", "deploy", "deployment")
@@ -154,3 +156,29 @@ def _application(modules: Modules, named: Value | None, file: str) -> tuple[str,
 def _near(folder: Path, name: str) -> list[Path]:
     """The files of that name in the packages of `folder`, the shallowest first."""
     return [found / name for found in Tree(folder).folders() if (found / name).is_file()]
+
+
+def settings_assigned(tree: ast.Module) -> Iterator[ast.Assign]:
+    """Where `tree` assigns os.environ["DJANGO_SETTINGS_MODULE"] whenever it runs.
+
+    That is outside of functions but main(), and under no condition, or in each of its branches.
+    """
+
+    def always(body: list[ast.stmt]) -> Iterator[ast.Assign]:
+        for node in body:
+            if isinstance(node, ast.Assign) and any(
+                isinstance(target, ast.Subscript)
+                and "DJANGO_SETTINGS_MODULE" in ast.unparse(target)
+                for target in node.targets
+            ):
+                yield node
+            elif isinstance(node, ast.If):
+                first, other = list(always(node.body)), list(always(node.orelse))
+                if (first and other) or "__name__" in ast.unparse(node.test):
+                    yield from (*first, *other)
+            elif isinstance(node, ast.With | ast.Try | ast.FunctionDef) and (
+                getattr(node, "name", "main") == "main"
+            ):
+                yield from always(node.body)
+
+    yield from always(tree.body)

@@ -2,7 +2,7 @@
 
 import re
 
-from project.tree import Tree
+from project.source.tree import Tree
 
 
 def exports(tree: Tree) -> dict[str, str]:

@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from project.databases import by_url, databases, under
-from project.dependencies import LOCKS
-from project.expressions import text
-from project.inspection import Project
-from project.tree import Place
+from project.findings.databases import by_url, databases, under
+from project.findings.dependencies import LOCKS
+from project.findings.project import Project
+from project.source.expressions import text
+from project.source.tree import Place
 
 # Any of them will do; the first is the one to add.
 _OF_DATABASE = {

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 
-from project.inspection import Project
-from project.modules import Modules, called
-from project.tree import Place
+from project.findings.project import Project
+from project.source.modules import Modules, called
+from project.source.tree import Place
 
 # What a machine of Laurel's gives every project.
 _OFFERED = {

@@ -4,10 +4,10 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from project.databases import databases
-from project.inspection import Project
-from project.modules import Value
-from project.tree import Place
+from project.findings.databases import databases
+from project.findings.project import Project
+from project.source.modules import Value
+from project.source.tree import Place
 
 # What a name looks like that somebody meant to replace, and hosts that RFC 2606 keeps for examples.
 _PLACEHOLDER = re.compile(

@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Callable, Mapping
 
-from project.modules import called
+from project.source.modules import called
 
 _FALLS_BACK = re.compile(r"(os\.)?(environ\.get|getenv)|dj_database_url\.config")
 _FAILS = re.compile(r"env(\.\w+)?|config")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from project.tree import InspectionError, Place, Tree
-from project.versions import allows, end_before, numbers
+from project.findings.versions import allows
+from project.source.tree import InspectionError, Place, Tree
 
 # Where requirements stand when no lock file says them; what names production comes first.
 _REQUIREMENTS = (
@@ -36,9 +36,6 @@ _OF_DEVELOPMENT = {
     "docs",
 }
 _CHANNELS = re.compile(r"\s*channels\s*(\[[^\]]*\]\s*)?([=<>~!@;#(\\]|$)", re.IGNORECASE)
-# The first Django that does without the standard library's cgi, and the first Python that has none
-# (PEP 594).
-_DJANGO_WITHOUT_CGI, _PYTHON_WITHOUT_CGI = (4, 1), (3, 13)
 LOCKS = ("uv.lock", "poetry.lock", "Pipfile.lock")
 
 
@@ -205,23 +202,6 @@ def python(tree: Tree, file: Path) -> tuple[str, Place] | None:
         return None
     return f"=={wanted}", Place(
         tree.relative(beside / "Pipfile"), _line(tree, beside / "Pipfile", "python")
-    )
-
-
-def old_django(found: Mapping[str, Package], version: str) -> str:
-    """What there is to say of a Django that Python `version` is too new for; empty for others."""
-    django = found.get("django")
-    if (
-        django is None
-        or "legacy-cgi" in found
-        or numbers(version) < _PYTHON_WITHOUT_CGI
-        or not end_before(django.specifiers, _DJANGO_WITHOUT_CGI)
-    ):
-        return ""
-    return (
-        f"{django.place}: django{django.specifiers}: Django before 4.1 imports the module cgi,"
-        f" which is gone since Python 3.13, and the machine has {version}: choose OS=debian-12, or"
-        " add SITE_PYTHON=3.10 to laurel.env, or move the project to django>=4.2"
     )
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from project.modules import Modules, statements
+from project.source.modules import Modules, statements
 
 _END = sys.maxsize  # below every line
 

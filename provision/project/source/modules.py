@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from project.tree import Place, Tree
+from project.source.tree import Place, Tree
 
 # Statements that are made of others.
 COMPOUND = (ast.If, ast.Try, ast.ExceptHandler, ast.With, ast.For, ast.While)
@@ -155,32 +155,6 @@ def calls(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
         node for node in ast.walk(tree) if isinstance(node, ast.Call) and called(node) in names
     ]
     yield from sorted(found, key=lambda node: (node.lineno, node.col_offset))
-
-
-def settings_assigned(tree: ast.Module) -> Iterator[ast.Assign]:
-    """Where `tree` assigns os.environ["DJANGO_SETTINGS_MODULE"] whenever it runs.
-
-    That is outside of functions but main(), and under no condition, or in each of its branches.
-    """
-
-    def always(body: list[ast.stmt]) -> Iterator[ast.Assign]:
-        for node in body:
-            if isinstance(node, ast.Assign) and any(
-                isinstance(target, ast.Subscript)
-                and "DJANGO_SETTINGS_MODULE" in ast.unparse(target)
-                for target in node.targets
-            ):
-                yield node
-            elif isinstance(node, ast.If):
-                first, other = list(always(node.body)), list(always(node.orelse))
-                if (first and other) or "__name__" in ast.unparse(node.test):
-                    yield from (*first, *other)
-            elif isinstance(node, ast.With | ast.Try | ast.FunctionDef) and (
-                getattr(node, "name", "main") == "main"
-            ):
-                yield from always(node.body)
-
-    yield from always(tree.body)
 
 
 def called(node: ast.Call) -> str:

@@ -1,0 +1,35 @@
+"""What about a project can't work on the machine: each with its place and the line to change."""
+
+from collections.abc import Iterator, Mapping
+
+from project.checks import (
+    application,
+    drivers,
+    migrations,
+    procfile,
+    requirements,
+    services,
+    settings,
+    variables,
+)
+from project.findings.project import Project
+
+
+def problems(project: Project, given: Mapping[str, str], python: str) -> Iterator[str]:
+    """What can't work; `python` is the machine's version, such as "3.13", empty if not known."""
+    yield from requirements.problems(project, python)
+    yield from settings.problems(project)
+    yield from application.problems(project)
+    yield from variables.problems(project, given)
+    yield from services.problems(project, given)
+    yield from drivers.problems(project, given)
+    yield from migrations.problems(project)
+    yield from procfile.problems(project)
+
+
+def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:
+    """What is worth knowing and no fault; `given` as for `problems`."""
+    yield from services.notes(project, given)
+    yield from drivers.notes(project, given)
+    yield from requirements.notes(project)
+    yield from procfile.notes(project.tree, project.findings.value("PROCFILE"))

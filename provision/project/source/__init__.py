@@ -1,0 +1,1 @@
+"""A project's files and its Python, read and never run."""
