@@ -1,12 +1,17 @@
 """asgi.conf, as supervisor's own parser reads it."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import websocket
 from laurel import templates
 from laurel.settings import Settings
+from machine.port import free_ports
 from supervisor import datatypes, options
 
 SITE_UID = 4711  # of the user `site`, whom only a machine has
@@ -57,6 +62,43 @@ def test_each_process_has_a_number_and_its_own_socket(group: Group) -> None:
         assert words[words.index("-u") + 1] == templates.socket_path(number)
         assert words[words.index("--fd") + 1] == "0"
         assert words[-1] == "mysite.asgi:application"
+
+
+def test_a_websocket_that_is_let_in_late_is_not_refused(group: Group, tmp_path: Path) -> None:
+    """Waits for 7 s, longer than Daphne itself gives the site."""
+    (tmp_path / "late.py").write_text(
+        "import asyncio\n"
+        "async def application(scope, receive, send):\n"
+        "    await asyncio.sleep(7)\n"
+        "    await send({'type': 'websocket.accept'})\n"
+        "    await receive()\n"
+    )
+    words = group.process_configs[0].command.split()
+    as_given = words[words.index("--proxy-headers") : -1]
+    (port,) = free_ports(1)
+    with subprocess.Popen(
+        [sys.executable, "-m", "daphne", "-p", str(port), *as_given, "late:application"],
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
+    ) as daphne:
+        try:
+            assert _opens(port)
+        finally:
+            daphne.kill()
+
+
+def _opens(port: int) -> bool:
+    """Whether a websocket opens, once the server is there: it may take a while to start."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            websocket.create_connection(f"ws://127.0.0.1:{port}/", timeout=60).close()
+            return True
+        except websocket.WebSocketBadStatusException:
+            return False
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
 
 
 def test_the_processes_run_as_the_user_site(text: str, group: Group) -> None:
