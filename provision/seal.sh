@@ -37,7 +37,8 @@ echo uninitialized >/etc/machine-id
 
 log "seal: traces of the build"
 # Kernels that a vendor's base image had besides the one that boots.
-mapfile -t unused < <(dpkg-query -W -f '${Package}\n' 'linux-image-[0-9]*' | grep -vxF "linux-image-$(uname -r)")
+mapfile -t unused < <(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 'linux-image-[0-9]*' |
+	sed -n 's/^ii *//p' | grep -vxF "linux-image-$(uname -r)")
 ((${#unused[@]} == 0)) || DEBIAN_FRONTEND=noninteractive apt-get -q -y purge "${unused[@]}"
 swapoff --all
 rm -f /swapfile /swap.img
