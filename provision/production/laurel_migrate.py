@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,7 +79,9 @@ def lock() -> Iterator[None]:
 
 def _asked(query: str, name: object) -> bool:
     try:
-        with connection.cursor() as cursor:
+        with warnings.catch_warnings(), connection.cursor() as cursor:
+            # Django's, of a query before its apps are ready: none of them is needed for this one.
+            warnings.simplefilter("ignore", RuntimeWarning)
             cursor.execute(query, [name])
             (got,) = cursor.fetchone()
             return bool(got)

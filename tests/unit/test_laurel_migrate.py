@@ -101,6 +101,7 @@ def test_a_database_that_does_not_answer_is_told_apart(site: Site) -> None:
     assert ran.returncode == 75
     assert "laurel: the database can't be reached: " in ran.stderr
     assert "secret" not in ran.stderr
+    assert "Warning" not in ran.stderr
     assert "ran" not in ran.stdout
 
 
