@@ -77,7 +77,6 @@ http {{
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection $connection_upgrade;
-            proxy_read_timeout 300s; # a password's hash, in emulation
             add_header X-Instance $upstream_addr always;
         }}
     }}
@@ -220,9 +219,8 @@ def _running(command: Sequence[str], port: int, folder: Path, says: str = "") ->
         _wait_until_it_serves(process, port, log, says)
         yield log
     finally:
-        process.send_signal(
-            signal.SIGINT
-        )  # PostgreSQL's fast shutdown; the others take it as an end, too
+        # PostgreSQL's fast shutdown; the others take it as an end, too.
+        process.send_signal(signal.SIGINT)
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
