@@ -2,7 +2,8 @@
 # The guide ends at a machine that runs; this is what its next boot needs.
 source "$(dirname "$0")/../lib.sh"
 
-units=(laurel-configure.service laurel-migrate.service laurel-watch.service)
+units=(laurel-first-boot.service laurel-configure.service laurel-migrate.service laurel-watch.service)
+install_file usr/lib/laurel/begin-again 0755
 for unit in "${units[@]}"; do
 	install_file "usr/lib/systemd/system/$unit"
 done
@@ -11,6 +12,6 @@ install_file etc/systemd/system/logrotate.timer.d/laurel.conf
 install_file etc/systemd/networkd.conf.d/laurel.conf
 if changed; then
 	systemctl enable --quiet "${units[@]}"
-	# The first two have done their work in this run already; they are for boots.
+	# The others are for boots; this run has done their work already.
 	systemctl restart laurel-watch.service logrotate.timer
 fi
