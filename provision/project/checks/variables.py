@@ -39,7 +39,7 @@ _OF_METHOD = {
 _SECRET = re.compile("SECRET|PASS|TOKEN|KEY|DSN|CREDENTIAL")
 _ADVICE = (
     "any text will do there, for laurel.env is part of the image: the secret itself belongs into"
-    " /etc/laurel/site.env of the machine, which goes before it"
+    " /etc/laurel/site.env of the machine, as the same line, which goes before it"
 )
 
 
