@@ -5,7 +5,6 @@ before (an image that was made of an instance) gets an identity of its own and k
 cloud-init does the same for SSH's host keys and the host name.
 """
 
-import os
 import re
 import secrets
 import uuid
@@ -32,7 +31,7 @@ def ensure(group: int) -> list[str]:
     """Make what this instance lacks; return a line for each thing that was made anew.
 
     `group` is the numeric id of the group that may read the secret. Can be cut anywhere and run
-    again: the instance is noted last, when the disk holds all that is its.
+    again: the instance is noted last.
     """
     instance = _read(INSTANCE_ID) or "none"
     before = _read(KNOWN_AS)
@@ -47,8 +46,6 @@ def ensure(group: int) -> list[str]:
             f"this disk was instance {before} and is {instance} now: it has a secret key and a"
             " machine-id of its own; the next boot takes up the machine-id"
         )
-    # What cloud-init wrote for this instance is on the disk before this says so: see begin-again.
-    os.sync()
     files.write(KNOWN_AS, f"{instance}\n")
     return told
 
