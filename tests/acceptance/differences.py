@@ -82,8 +82,9 @@ MAY_DIFFER = (
     (r"file /etc/(machine-id|hostname|hosts|ssh/ssh_host_.*)", IDENTITY),
     (r"file /etc/\.updated", IDENTITY),  # when systemd last looked whether /usr is newer
     (r"file /etc/(netplan|systemd/network)/.*cloud-init.*", IDENTITY),
-    (r"file /etc/laurel/(site\.env|release\.json)", IDENTITY),
+    (r"file /etc/laurel/(site\.env|instance-id|release\.json)", IDENTITY),
     (r"(unit |file /etc/systemd/system/)systemd-firstboot\.service", SEALING),
+    (r"file /etc/\.resolv\.conf\.systemd-resolved\.bak", SEALING),
     (r"line of /etc/laurel/build\.env DEVELOPMENT=.*", "development settings"),
     (r"file /etc/(laurel/build\.env|fstab)", LISTED),
 )
