@@ -4,7 +4,7 @@ source "$(dirname "$0")/../lib.sh"
 
 units=(laurel-first-boot.service laurel-configure.service laurel-migrate.service laurel-watch.service)
 install_file usr/lib/laurel/begin-again 0755
-install_file etc/systemd/system/cloud-final.service.d/laurel.conf
+install_file etc/systemd/system/cloud-config.service.d/laurel.conf
 # A machine that is provisioned has had its first boot, whole.
 for instance in /var/lib/cloud/instances/*/; do
 	[[ ! -d $instance ]] || touch "${instance}laurel-complete"

@@ -64,3 +64,10 @@ def survivor(image, request):
 
 def test_a_cut_first_boot_ends_as_an_uncut_one(survivor):
     assert faults_of(survivor, settings=SETTINGS) == []
+
+
+@pytest.mark.parametrize("survivor", ["as-supervisor-starts"], indirect=True)
+def test_an_instance_is_not_made_anew_for_a_site_that_was_not_up_yet(survivor):
+    # It may wait for its database for minutes: who resets it then finds the same host keys.
+    said = survivor.succeed("journalctl --boot --unit laurel-first-boot --output cat")
+    assert "was cut off" not in said
