@@ -40,7 +40,22 @@
 
 # How it runs.
 
-# Number of Daphne processes; auto is one for each CPU of the machine that boots, if its memory has room.
+# What serves the project's ASGI application: daphne, uvicorn, hypercorn or granian; docs/servers.md.
+: "${ASGI_SERVER:=daphne}"
+# What serves plain HTTP: same (the ASGI server) or gunicorn, with the project's WSGI application.
+: "${HTTP_SERVER:=same}"
+# With gunicorn: paths (what they begin with) and names of the site that stay with the ASGI server,
+# separated by commas. Websockets do anyway.
+: "${ASGI_PATHS:=}"
+: "${ASGI_HOSTS:=}"
+# What starts the processes and keeps them running: supervisor or systemd. No machine changes it later.
+: "${PROCESS_MANAGER:=supervisor}"
+# The channel layer: project (as its settings have it), or channels_redis' pubsub or core, or memory.
+: "${CHANNEL_LAYER:=project}"
+# The TCP socket that all processes share, as Daphne's -b and -p.
+: "${BIND_ADDRESS:=127.0.0.1}"
+: "${BIND_PORT:=8000}"
+# Number of processes of each server; auto is one for each CPU of the machine that boots, if its memory has room.
 : "${PROCESSES:=auto}"
 # Names under which the site is reached, separated by commas; its own addresses always work.
 : "${SITE_HOSTS:=}"

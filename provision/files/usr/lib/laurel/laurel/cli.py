@@ -89,11 +89,12 @@ def _check_layer(_: argparse.Namespace) -> int:
 
 
 def _check_port(_: argparse.Namespace) -> int:
-    from laurel import port
+    from laurel import port, settings
 
-    if port.taken():
+    wanted = port.address(settings.load())
+    if wanted and port.taken(wanted):
         raise LaurelError(
-            f"{port.ADDRESS[0]}:{port.ADDRESS[1]} is taken by {port.holder() or 'a program'}:"
+            f"{wanted[0]}:{wanted[1]} is taken by {port.holder(wanted[1]) or 'a program'}:"
             " the site's processes need it; stop that program"
         )
     return 0
@@ -111,6 +112,16 @@ def _watch(_: argparse.Namespace) -> int:
     from laurel import settings, watch
 
     watch.watch(settings.load(), _say)
+    return 0
+
+
+def _server_packages(_: argparse.Namespace) -> int:
+    from laurel import servers
+
+    for name in (os.environ["ASGI_SERVER"], os.environ["HTTP_SERVER"]):
+        if name != "same":
+            server = servers.read(name)
+            print(server.program, *server.packages)
     return 0
 
 
@@ -155,6 +166,12 @@ def _parser() -> argparse.ArgumentParser:
     describe.add_argument("--write", action="store_true", help="write it anew first")
     verb("check-layer", _check_layer, "refuse a channel layer that loses messages")
     verb("check-port", _check_port, "refuse to start when the port is taken")
+    verb(
+        "server-packages",
+        _server_packages,
+        "what provisioning installs for the servers",
+        root=False,
+    )
     render = verb("render", _render, "render one file from its template")
     render.add_argument("target", type=Path)
     return parser

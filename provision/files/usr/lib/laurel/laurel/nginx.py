@@ -12,20 +12,19 @@ from laurel.settings import Settings
 
 SITE = Path("/etc/nginx/sites-available/site.conf")
 PID_FILE = Path("/run/nginx.pid")
-_DOWN = re.compile(r"/daphne(\d+)\.sock\b[^;]* down;")
+_DOWN = re.compile(r"server unix:(\S+) [^;]*\bdown;")
 TAKE_OVER = 30.0  # seconds until new workers serve; they start within one
 
 
-def drain(settings: Settings, drained: Set[int]) -> None:
-    """Send new requests to every process but those of `drained`; return when that holds."""
+def drain(settings: Settings, drained: Set[str]) -> None:
+    """Send new requests to every socket but those of `drained`; return when that holds."""
     if templates.render_file(SITE, settings, drained):
         reload()
 
 
-def drained() -> set[int]:
-    """The processes that get no new requests: one is being renewed, or a reload failed on it."""
-    text = SITE.read_text() if SITE.is_file() else ""
-    return {int(number) for number in _DOWN.findall(text)}
+def drained() -> set[str]:
+    """The sockets that get no new requests: one is being renewed, or a reload failed on it."""
+    return set(_DOWN.findall(SITE.read_text() if SITE.is_file() else ""))
 
 
 def reload() -> None:

@@ -1,27 +1,35 @@
-"""Who holds the TCP port that supervisor is to hand to the processes."""
+"""Who holds the TCP socket that all processes of the ASGI server are to share."""
 
 import re
 import socket
 import subprocess
 
-ADDRESS = ("127.0.0.1", 8000)
+from laurel import servers
+from laurel.settings import Settings
 
 
-def taken() -> bool:
-    """Whether the port can't be bound now."""
+def address(settings: Settings) -> tuple[str, int] | None:
+    """Its address and port; None where the server takes no part in one."""
+    if not servers.read(settings.get("ASGI_SERVER")).shares:
+        return None
+    return settings.get("BIND_ADDRESS"), int(settings.get("BIND_PORT"))
+
+
+def taken(wanted: tuple[str, int]) -> bool:
+    """Whether an address and port can't be bound now."""
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind(ADDRESS)
+            trial.bind(wanted)
         except OSError:
             return True
     return False
 
 
-def holder() -> str:
-    """Name and pid of what listens on the port, as root sees it; "" if nothing does."""
+def holder(port: int) -> str:
+    """Name and pid of what listens on `port`, as root sees it; "" if nothing does."""
     shown = subprocess.run(
-        ["ss", "-Hltnp", f"sport = :{ADDRESS[1]}"], capture_output=True, text=True, check=True
+        ["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=True
     ).stdout
     holders = re.findall(r'"([^"]+)",pid=(\d+)', shown)
     return ", ".join(f"{name} (pid {pid})" for name, pid in holders)

@@ -2,7 +2,8 @@
 
 import re
 
-from laurel.settings import CURRENT, Settings
+from laurel.paths import CURRENT
+from laurel.settings import Settings
 
 _PROGRAM = """\
 [program:{name}]

@@ -14,6 +14,8 @@ SERVICE = "redis-server.service"
 def is_here(settings: Settings) -> bool:
     """Whether the site's Redis is this machine's own."""
     parts = urlsplit(settings.environment["REDIS_URL"])  # `settings.load` lets no other text in
+    if parts.scheme == "redis+sentinel":
+        return False
     return parts.scheme == "unix" or parts.hostname in ("127.0.0.1", "localhost", "::1")
 
 

@@ -4,17 +4,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from laurel import health, lock, nginx, redis, site, supervisor, templates
+from laurel import health, lock, nginx, redis, settings, site
 from laurel.configure import configure
 from laurel.errors import LaurelError
-from laurel.settings import CURRENT, Settings
+from laurel.manager import manager_of
+from laurel.paths import CURRENT
+from laurel.process import Manager, Process, sockets
+from laurel.settings import Settings
 
 LOCK = Path("/run/laurel/reload.lock")
 UNFINISHED = Path("/run/laurel/reload.unfinished")
 START_LIMIT = 300.0  # seconds until a process answers; emulation: 15, on a busy host 150
 RETRIES = 15.0  # seconds for supervisor's next attempts once one has failed: some four
-SUPERVISOR_CONF = Path("/etc/supervisor/conf.d/asgi.conf")
-PROCFILE_CONF = Path("/etc/supervisor/conf.d/procfile.conf")
 
 
 def reload(say: Callable[[str], None]) -> None:
@@ -24,25 +25,26 @@ def reload(say: Callable[[str], None]) -> None:
     """
     with lock.alone(LOCK, "laurel reload"):
         UNFINISHED.touch()
-        settings, changed = configure()
-        for problem in settings.problems:
+        current, changed = configure()
+        for problem in current.problems:
             say(problem)
+        manager = manager_of(current)
         # What the new processes need is there before them, and what the old ones need until then.
         redis.start()
         if site.outdated():
-            site.migrate(settings, say)
-        if SUPERVISOR_CONF in changed:
-            say(f"{SUPERVISOR_CONF} has changed: the group restarts as a whole")
-            supervisor.update()
+            site.migrate(current, say)
+        if set(manager.FILES) & set(changed):
+            say("the processes' own settings have changed: all of them restart at once")
+            manager.update(current)
             nginx.reload()
-            wait(settings)
+            wait(current)
         else:
             if nginx.SITE in changed:
                 nginx.reload()
-            _renew_each(settings, say)
-            if PROCFILE_CONF in changed:
-                supervisor.update()
-        supervisor.restart_others()
+            _renew_each(manager, current, say)
+            if manager.PROCFILE in changed:
+                manager.update(current)
+        manager.restart_others()
         redis.stop()
         UNFINISHED.unlink()
 
@@ -52,51 +54,59 @@ def outdated() -> bool:
     if UNFINISHED.exists():
         return True
     current = CURRENT.resolve()
-    running = {Path(f"/proc/{pid}/cwd").resolve() for pid in supervisor.pids()}
+    pids = manager_of(settings.load()).pids()
+    running = {Path(f"/proc/{pid}/cwd").resolve() for pid in pids}
     return any(
         current.parent in directory.parents and current not in directory.parents
         for directory in running  # a program of the Procfile may have gone elsewhere
     )
 
 
-def _renew_each(settings: Settings, say: Callable[[str], None]) -> None:
+def _renew_each(manager: Manager, current: Settings, say: Callable[[str], None]) -> None:
     """Restart one of the site's processes after the other, each once the one before answers."""
-    members = supervisor.processes()
-    for process in members:
-        say(f"{process.name}: {process.number + 1} of {len(members)}")
+    members = manager.processes(current)
+    for count, member in enumerate(members, 1):
+        say(f"{member.name}: {count} of {len(members)}")
         # A lone process has no other to take its requests: visitors are told to come back.
-        if len(members) > 1:
-            nginx.drain(settings, {process.number})
-            _wait_for_idle(process.number, float(settings.get("DRAIN_SECONDS")))
-        supervisor.restart(process)
-        _wait_for_health(process.number, settings)
-    nginx.drain(settings, frozenset())
+        if current.processes > 1:
+            nginx.drain(current, {member.socket})
+            _wait_for_idle(member.socket, float(current.get("DRAIN_SECONDS")))
+        manager.restart(member)
+        _wait_for_health(member, manager, current)
+    nginx.drain(current, frozenset())
 
 
-def wait(settings: Settings) -> None:
+def wait(current: Settings) -> None:
     """Wait until every process answers. Raises LaurelError for the first that does not."""
-    for number in range(settings.processes):
-        _wait_for_health(number, settings)
+    manager = manager_of(current)
+    members = manager.processes(current)
+    if [member.socket for member in members] != sockets(current):
+        raise LaurelError(
+            f"{manager.SERVICE} has {len(members)} processes and not {len(sockets(current))}:"
+            " run `laurel reload`"
+        )
+    for member in members:
+        _wait_for_health(member, manager, current)
 
 
-def _wait_for_idle(number: int, limit: float) -> None:
+def _wait_for_idle(socket: str, limit: float) -> None:
     """Give the open requests of a drained process `limit` seconds to end."""
     deadline = time.monotonic() + limit
-    while health.connections(templates.socket_path(number)) and time.monotonic() < deadline:
+    while health.connections(socket) and time.monotonic() < deadline:
         time.sleep(0.1)
 
 
-def _wait_for_health(number: int, settings: Settings) -> None:
+def _wait_for_health(member: Process, manager: Manager, current: Settings) -> None:
     started = time.monotonic()
     limit = START_LIMIT
-    while problem := health.probe(templates.socket_path(number), settings.get("HEALTH_PATH")):
+    while problem := health.probe(member.socket, current.get("HEALTH_PATH")):
         waited = time.monotonic() - started
         if waited > limit:
             raise LaurelError(
-                f"asgi:asgi{number} does not answer after {waited:.0f} s ({problem}):"
-                f" see /var/log/site/asgi{number}.log. The others serve as they did, and it gets"
+                f"{member.name} does not answer after {waited:.0f} s ({problem}):"
+                f" see {manager.log(member.name)}. The others serve as they did, and it gets"
                 " no requests: mend the cause, then run `laurel reload` again"
             )
-        if limit == START_LIMIT and supervisor.fails_to_start(number):
+        if limit == START_LIMIT and manager.fails_to_start(member):
             limit = min(START_LIMIT, waited + RETRIES)
         time.sleep(0.25)

@@ -11,16 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from laurel import env_file
+from laurel import env_file, servers
 from laurel.env_file import EnvFile
 from laurel.errors import LaurelError
+from laurel.paths import CURRENT
 
 BUILD_ENV = Path("/etc/laurel/build.env")
 PROJECT_ENV = Path("/etc/laurel/project.env")
 SITE_ENV = Path("/etc/laurel/site.env")
-CURRENT = Path("/srv/site/current")  # the release in service
 INSTANCE_DATA = Path("/run/cloud-init/instance-data.json")
 MEMORY = Path("/proc/meminfo")
+# redis+sentinel://[:PASSWORD@]HOST[:PORT][,HOST[:PORT] ...]/SERVICE[/NUMBER]
+_SENTINELS = re.compile(
+    r"redis\+sentinel://([^@/]*@)?[\w.-]+(:\d+)?(,[\w.-]+(:\d+)?)*/[\w.-]+(/\d+)?"
+)
 
 # What site.env may say besides the settings of the bake: production/laurel_production.py reads
 # these, and so may the project.
@@ -30,6 +34,11 @@ FOR_THE_SITE = (
 )
 # The first administrator: Django's own names for what `createsuperuser --noinput` is given.
 ADMINISTRATOR = "DJANGO_SUPERUSER_"
+# Servers that a setting may name; the first is the default.
+SERVERS = {
+    "ASGI_SERVER": ("daphne", "uvicorn", "hypercorn", "granian"),
+    "HTTP_SERVER": ("same", "gunicorn"),
+}
 LOCAL_REDIS = "redis://127.0.0.1:6379"
 
 # MiB, of `free` and smaps_rollup on Debian 13 with a small project: 257 are the system's, 60 belong
@@ -74,6 +83,7 @@ def load() -> Settings:
     problems = [*baked.problems, *project.problems, *site.problems, *_unknown(site, baked)]
     given = {key: site.values[key] for key in baked.values if key in site.values}
     values = _usable({**baked.values, **given}, problems)
+    _choose_servers(values, baked.values, problems)
     others = {key: value for key, value in site.values.items() if key not in baked.values}
     administrator = {key: others.pop(key) for key in list(others) if key.startswith(ADMINISTRATOR)}
     if administrator and not administrator.get(f"{ADMINISTRATOR}PASSWORD"):
@@ -83,6 +93,9 @@ def load() -> Settings:
     environment = {
         "DJANGO_SETTINGS_MODULE": "laurel_production",
         "LAUREL_SETTINGS_MODULE": values.get("SETTINGS_MODULE", ""),
+        "LAUREL_ASGI_APPLICATION": values.get("ASGI_APPLICATION", ""),
+        "LAUREL_WSGI_APPLICATION": values.get("WSGI_APPLICATION", ""),
+        "CHANNEL_LAYER": values.get("CHANNEL_LAYER", "project"),
         "LAUREL_PROCFILE": f"{CURRENT}/app/{values.get('PROCFILE', '')}",
         "PYTHONPATH": "/usr/lib/laurel/production",
         "ALLOWED_HOSTS": ",".join(hosts),
@@ -108,7 +121,7 @@ def load() -> Settings:
         environment["ALLOWED_HOSTS"] = ",".join(hosts)
     _check_urls(environment, problems)
     return Settings(
-        processes=_processes(values.get("PROCESSES", "auto"), problems),
+        processes=_processes(values, problems),
         environment=environment,
         values=values,
         administrator=administrator,
@@ -135,7 +148,7 @@ def _unknown(site: EnvFile, baked: EnvFile) -> list[str]:
 def _check_urls(environment: dict[str, str], problems: list[str]) -> None:
     """Tell of a URL that can't be one. The site then runs on its own Redis; a database of its own
     would take what belongs elsewhere, so that stays, and the site does not start."""
-    if not _is_url(environment["REDIS_URL"], ("redis", "rediss", "unix")):
+    if not _is_url(environment["REDIS_URL"], ("redis", "rediss", "unix", "redis+sentinel")):
         problems.append(
             "REDIS_URL is not of the form redis://[:PASSWORD@]HOST[:PORT][/NUMBER];"
             " this machine's own Redis is used"
@@ -153,6 +166,8 @@ def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
     """Whether `text` names a host by one of `schemes`, or by any if there are none, or a file."""
     if text.startswith(("unix:", "sqlite:", "spatialite:")):
         return True
+    if text.startswith("redis+sentinel:"):
+        return "redis+sentinel" in schemes and bool(_SENTINELS.fullmatch(text))
     try:
         parts = urlsplit(text)
         parts.port  # noqa: B018 # raises for what is no number
@@ -164,7 +179,12 @@ def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
 def _usable(values: dict[str, str], problems: list[str]) -> dict[str, str]:
     """`values` without what nginx would refuse to start with; each is told in `problems`."""
     usable = dict(values)
-    for name, accept in (("SITE_HOSTS", _host_name), ("TRUSTED_PROXIES", _network)):
+    for name, accept in (
+        ("SITE_HOSTS", _host_name),
+        ("TRUSTED_PROXIES", _network),
+        ("ASGI_PATHS", _path),
+        ("ASGI_HOSTS", _host_name),
+    ):
         words = []
         for word in values.get(name, "").replace(",", " ").split():
             try:
@@ -180,6 +200,9 @@ def _usable(values: dict[str, str], problems: list[str]) -> dict[str, str]:
         ("TLS_IN_FRONT", r"yes|no", "no"),
         ("STATIC_URL", r"(/[\w.~-]+)*/", "/static/"),
         ("MEDIA_URL", r"((/[\w.~-]+)+/)?", ""),
+        ("CHANNEL_LAYER", r"project|pubsub|core|memory", "project"),
+        ("BIND_ADDRESS", r"\d{1,3}(\.\d{1,3}){3}", "127.0.0.1"),
+        ("BIND_PORT", r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}", "8000"),
     ):
         if name in values and not re.fullmatch(form, values[name]):
             problems.append(f"{name}={values[name]} is not of the form {form}; {default} is used")
@@ -193,26 +216,80 @@ def _host_name(word: str) -> str:
     return word
 
 
+def _path(word: str) -> str:
+    if not re.fullmatch(r"/[!-~]*", word) or '"' in word:
+        raise ValueError("not a path, which begins with a slash")
+    return word
+
+
 def _network(word: str) -> str:
     return str(ipaddress.ip_network(word, strict=False))
 
 
-def _processes(wanted: str, problems: list[str]) -> int:
+def _choose_servers(values: dict[str, str], baked: dict[str, str], problems: list[str]) -> None:
+    """Of `values`, put those back to what was baked that name a server which is not there."""
+    for name, choices in SERVERS.items():
+        wanted, default = values.get(name), baked.get(name, choices[0])
+        if wanted is None or wanted == default:
+            continue
+        if wanted not in choices:
+            problems.append(
+                f"{name}={wanted}: it is one of {', '.join(choices)}; {default} is used"
+            )
+        elif wanted != "same" and not servers.read(wanted).installed():
+            problems.append(
+                f"{name}={wanted}: the site's environment has no {wanted}; {default} is used. Bake"
+                " with that setting, or add it to the project's requirements"
+            )
+        else:
+            continue
+        values[name] = default
+    split = values.get("HTTP_SERVER", "same") != "same"
+    if split and not values.get("WSGI_APPLICATION"):
+        problems.append(
+            f"HTTP_SERVER={values['HTTP_SERVER']}: the project has no WSGI application; `same` is"
+            " used. WSGI_APPLICATION=module:name names one"
+        )
+        values["HTTP_SERVER"] = "same"
+    elif split and values.get("CHANNEL_LAYER") == "memory":
+        problems.append(
+            "CHANNEL_LAYER=memory: nothing would pass from a page to a websocket, which another"
+            " process serves; HTTP_SERVER=same is used"
+        )
+        values["HTTP_SERVER"] = "same"
+    if "PROCESS_MANAGER" in baked and values["PROCESS_MANAGER"] != baked["PROCESS_MANAGER"]:
+        problems.append(
+            f"PROCESS_MANAGER={values['PROCESS_MANAGER']}: it is fixed when a machine is"
+            f" provisioned; {baked['PROCESS_MANAGER']} is used"
+        )
+        values["PROCESS_MANAGER"] = baked["PROCESS_MANAGER"]
+
+
+def _processes(values: dict[str, str], problems: list[str]) -> int:
+    wanted = values.get("PROCESSES", "auto")
+    if values.get("CHANNEL_LAYER") == "memory" and wanted != "1":
+        problems.append(
+            f"CHANNEL_LAYER=memory loses messages between processes, and PROCESSES={wanted}: one"
+            " process is used; set PROCESSES=1, or another layer"
+        )
+        return 1
     if wanted.isdecimal() and 1 <= int(wanted) <= 1024:
         return int(wanted)
     if wanted != "auto":
         problems.append(
             f"PROCESSES={wanted}: not `auto` or a number from 1 to 1024; `auto` is used"
         )
-    return max(1, min(len(os.sched_getaffinity(0)), _processes_that_fit()))
+    # With a server of its own for plain HTTP, each is two.
+    each = PROCESS_MEMORY * (1 if values.get("HTTP_SERVER", "same") == "same" else 2)
+    return max(1, min(len(os.sched_getaffinity(0)), _processes_that_fit(each)))
 
 
-def _processes_that_fit() -> int:
-    """How many processes the machine's memory has room for, beside the system."""
+def _processes_that_fit(each: int) -> int:
+    """How many processes of `each` MiB the machine's memory has room for, beside the system."""
     total = re.search(r"^MemTotal: +(\d+) kB", MEMORY.read_text(), re.MULTILINE)
     if not total:
         raise LaurelError(f"{MEMORY} does not say how much memory there is (MemTotal)")
-    return (int(total[1]) // 1024 - SYSTEM_MEMORY) // PROCESS_MEMORY
+    return (int(total[1]) // 1024 - SYSTEM_MEMORY) // each
 
 
 def _hosts(site_hosts: str) -> list[str]:

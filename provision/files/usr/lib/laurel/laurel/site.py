@@ -11,7 +11,8 @@ from pathlib import Path
 from laurel import lock, procfile
 from laurel.configure import ENVIRONMENT
 from laurel.errors import LaurelError
-from laurel.settings import CURRENT, Settings
+from laurel.paths import CURRENT
+from laurel.settings import Settings
 
 MIGRATED = Path("/run/laurel/migrated")  # by this boot
 MIGRATE_LOCK = Path("/run/laurel/migrate.lock")

@@ -4,11 +4,13 @@ import json
 import subprocess
 from collections.abc import Iterator
 
-from laurel import health, nginx, port, redis, release, site, supervisor, templates
+from laurel import health, nginx, port, redis, release, site
 from laurel.errors import LaurelError
+from laurel.manager import manager_of
+from laurel.process import sockets
 from laurel.settings import Settings
 
-SERVICES = ("nginx", "redis-server", "supervisor")
+SERVICES = ("nginx", "redis-server")
 BOOT_SERVICES = ("laurel-configure", "laurel-migrate")  # each has done its work, or failed
 
 
@@ -21,7 +23,8 @@ def report(settings: Settings) -> tuple[list[str], list[str]]:
         lines.append(f"release    {baked['release']}, built {baked['built']}")
     if settings.get("DEVELOPMENT") == "yes":
         lines.append("DEVELOPMENT: errors show their source to every visitor")
-    for service in SERVICES:
+    manager = manager_of(settings)
+    for service in (*SERVICES, manager.SERVICE):
         if service == "redis-server" and not redis.is_here(settings):
             lines.append(f"{service:<12} not used: REDIS_URL names another")
             continue
@@ -37,42 +40,45 @@ def report(settings: Settings) -> tuple[list[str], list[str]]:
     if site.outdated():
         problems.append("the database was not migrated for these settings: run `laurel reload`")
     try:
-        members = supervisor.processes()
+        members = manager.processes(settings)
     except LaurelError as error:
         problems.append(str(error))
         members = []
     for process in members:
-        answer = health.probe(templates.socket_path(process.number), settings.get("HEALTH_PATH"))
-        open_connections = health.connections(templates.socket_path(process.number))
+        answer = health.probe(process.socket, settings.get("HEALTH_PATH"))
         lines.append(
             f"{process.name:<12} {process.state:<9} pid {process.pid or '-':<7}"
-            f" up {process.uptime} s, {open_connections} connections,"
+            f" up {process.uptime} s, {health.connections(process.socket)} connections,"
             f" {'healthy' if not answer else 'not healthy'}"
         )
         if answer:
             problems.append(f"{process.name} does not answer: {answer} {process.problem}".rstrip())
-    others = supervisor.others() if members else []
+    others = manager.others() if members else []
     for name, state in others:
         lines.append(f"{name:<12} {state}")
         if state != "RUNNING":
-            problems.append(f"{name} is {state}: see /var/log/site/{name}.log")
+            problems.append(f"{name} is {state}: see {manager.log(name)}")
+    without = nginx.drained()
     problems.extend(
-        f"asgi:asgi{number} gets no requests: `laurel reload` is at work or has failed on it;"
+        f"{process.name} gets no requests: `laurel reload` is at work or has failed on it;"
         " run it again"
-        for number in sorted(nginx.drained())
+        for process in members
+        if process.socket in without
     )
-    if members and len(members) != settings.processes:
+    if members and [process.socket for process in members] != sockets(settings):
         problems.append(
-            f"{len(members)} processes and not {settings.processes}: run `laurel reload`"
+            f"{len(members)} processes and not {len(sockets(settings))}: run `laurel reload`"
         )
-    problems.extend(_port_problem())
+    problems.extend(_port_problem(settings, manager.HOLDER))
     return lines, problems
 
 
-def _port_problem() -> Iterator[str]:
-    holder = port.holder()
-    if holder and not any(name in holder for name in ("supervisord", "daphne")):
-        yield f"port {port.ADDRESS[1]} is held by {holder}, not by supervisord: stop that program"
+def _port_problem(settings: Settings, manager: str) -> Iterator[str]:
+    """The port of the shared socket, if neither `manager` nor a process of the site holds it."""
+    wanted = port.address(settings)
+    holder = port.holder(wanted[1]) if wanted else ""
+    if wanted and holder and manager not in holder and settings.get("ASGI_SERVER") not in holder:
+        yield f"port {wanted[1]} is held by {holder}, not by {manager}: stop that program"
 
 
 def _state(service: str) -> str:

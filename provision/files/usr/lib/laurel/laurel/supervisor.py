@@ -4,26 +4,22 @@ import http.client
 import socket
 import subprocess
 import xmlrpc.client
-from dataclasses import dataclass
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from laurel.errors import LaurelError
+from laurel.process import Process, groups
+from laurel.settings import Settings
 
+SERVICE = "supervisor"
+CONF = Path("/etc/supervisor/conf.d")
+FILES: Sequence[Path] = (CONF / "asgi.conf", CONF / "wsgi.conf")
+PROCFILE = CONF / "procfile.conf"
+HOLDER = "supervisord"
 SOCKET = "/run/supervisor.sock"
-GROUP = "asgi"
+OWN = ("asgi", "wsgi")  # the groups that serve the site
 ANSWER_SECONDS = 60.0  # stopping a process may take stopwaitsecs, 10, and a kill
-
-
-@dataclass(frozen=True)
-class Process:
-    """One Daphne: its number from 0, its pid (0 if it does not run), and its state."""
-
-    number: int
-    name: str
-    pid: int
-    state: str
-    uptime: int
-    problem: str
 
 
 class _Transport(xmlrpc.client.Transport):
@@ -48,21 +44,27 @@ def _call(method: str, *arguments: Any) -> Any:
         raise LaurelError(f"supervisord: {method}{arguments}: {fault.faultString}") from None
 
 
-def processes() -> list[Process]:
+def processes(settings: Settings) -> list[Process]:
     """The site's processes in order. Raises LaurelError if supervisord does not answer."""
-    found = [
-        Process(
-            number=int(info["name"].removeprefix("asgi")),
-            name=f"{GROUP}:{info['name']}",
-            pid=info["pid"],
-            state=info["statename"],
-            uptime=info["now"] - info["start"] if info["pid"] else 0,
-            problem=info["spawnerr"],
-        )
-        for info in _call("getAllProcessInfo")
-        if info["group"] == GROUP
-    ]
-    return sorted(found, key=lambda process: process.number)
+    known = {group.name: group for group in groups(settings)}
+    found = []
+    for info in _call("getAllProcessInfo"):
+        group = known.get(info["group"])
+        if group:
+            number = int(info["name"].removeprefix(group.name))
+            found.append(
+                Process(
+                    group=group.name,
+                    number=number,
+                    name=f"{group.name}:{info['name']}",
+                    pid=info["pid"],
+                    state=info["statename"],
+                    uptime=info["now"] - info["start"] if info["pid"] else 0,
+                    problem=info["spawnerr"],
+                    socket=group.socket(number),
+                )
+            )
+    return sorted(found, key=lambda process: (process.group, process.number))
 
 
 def pids() -> list[int]:
@@ -75,7 +77,7 @@ def others() -> list[tuple[str, str]]:
     return [
         (info["name"], info["statename"])
         for info in _call("getAllProcessInfo")
-        if info["group"] != GROUP
+        if info["group"] not in OWN
     ]
 
 
@@ -87,9 +89,10 @@ def restart_others() -> None:
         _call("startProcess", name, False)
 
 
-def fails_to_start(number: int) -> bool:
-    """Whether that process ended as it started, and supervisord waits before it tries again."""
-    return any(process.state == "BACKOFF" for process in processes() if process.number == number)
+def fails_to_start(process: Process) -> bool:
+    """Whether `process` ended as it started, and supervisord waits before it tries again."""
+    state = _call("getProcessInfo", process.name)["statename"]
+    return bool(state == "BACKOFF")
 
 
 def restart(process: Process) -> None:
@@ -99,7 +102,13 @@ def restart(process: Process) -> None:
     _call("startProcess", process.name, False)
 
 
-def update() -> None:
+def update(settings: Settings) -> None:
     """Take up changed files, as the guide does; a changed group restarts as a whole."""
+    del settings  # the files have it all
     for verb in ("reread", "update"):
         subprocess.run(["supervisorctl", verb], check=True)
+
+
+def log(name: str) -> str:
+    """Where to read what the process or program `name` says."""
+    return f"/var/log/site/{name.rpartition(':')[2]}.log"

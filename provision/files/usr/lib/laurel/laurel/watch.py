@@ -1,4 +1,4 @@
-"""`laurel watch`: a process that runs and no longer answers is killed; supervisor starts it anew.
+"""`laurel watch`: a process that runs and no longer answers is killed; its manager starts it anew.
 
 A stopped or hung process keeps its socket, so nginx goes on giving it requests. When it is
 killed, nginx repeats those that may be repeated on another process.
@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from laurel import health, supervisor, templates
+from laurel import health
 from laurel.errors import LaurelError
+from laurel.manager import manager_of
 from laurel.settings import Settings
 
 INTERVAL = 2.0  # seconds between two rounds
@@ -26,7 +27,7 @@ def watch(settings: Settings, say: Callable[[str], None]) -> None:
     """Watch for as long as this process lives; `say` is told of each kill."""
     strikes: dict[int, int] = {}
     while True:
-        # Otherwise supervisord is starting or stopping; systemd looks after it.
+        # Otherwise the manager is starting or stopping.
         with suppress(LaurelError):
             strikes = round_of_probes(settings, strikes, say)
         time.sleep(INTERVAL)
@@ -41,17 +42,16 @@ def round_of_probes(
     its time to start, to its failures in a row.
     """
     after: dict[int, int] = {}
-    for process in supervisor.processes():
+    for process in manager_of(settings).processes(settings):
         if process.state != "RUNNING":
             continue
-        problem = health.probe(
-            templates.socket_path(process.number), settings.get("HEALTH_PATH"), TIMEOUT
-        )
+        problem = health.probe(process.socket, settings.get("HEALTH_PATH"), TIMEOUT)
         if not problem:
             after[process.pid] = 0
         elif process.pid in strikes or process.uptime > START_LIMIT:
             after[process.pid] = strikes.get(process.pid, 0) + 1
         if after.get(process.pid, 0) >= STRIKES:
             say(f"{process.name} (pid {process.pid}) does not answer, killed: {problem}")
-            os.kill(process.pid, signal.SIGKILL)
+            # With those that it started: a worker of a server would go on without it.
+            os.killpg(process.pid, signal.SIGKILL)
     return after

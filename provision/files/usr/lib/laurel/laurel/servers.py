@@ -1,0 +1,66 @@
+"""The servers that Laurel knows: a file of ../servers/ each."""
+
+import configparser
+from dataclasses import dataclass
+from pathlib import Path
+
+from laurel.errors import LaurelError
+from laurel.paths import CURRENT, SOCKETS
+
+FOLDER = Path(__file__).resolve().parent.parent / "servers"
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a server needs and how it is started.
+
+    `packages` are requirements for the project's environment; `command` holds @SOCKET@, its own,
+    @FD@, the file descriptor of the shared one, and @ASGI_APPLICATION@; `shares` is whether it
+    takes the shared one.
+    """
+
+    name: str
+    packages: list[str]
+    command: str
+    shares: bool
+
+    def socket(self, number: object) -> str:
+        """The socket of its process `number`, counted from 0."""
+        return f"{SOCKETS}/{self.name}{number}.sock"
+
+    def command_line(self, number: object, descriptor: int, application: str) -> str:
+        """How its process `number` is started, with the shared socket as a file descriptor."""
+        words = {
+            "@SOCKET@": self.socket(number),
+            "@FD@": str(descriptor),
+            "@ASGI_APPLICATION@": application,
+        }
+        text = self.command
+        for word, value in words.items():
+            text = text.replace(word, value)
+        return f"{CURRENT}/venv/bin/{text}"
+
+    def installed(self) -> bool:
+        """Whether the live release's environment has it."""
+        return (CURRENT / "venv/bin" / self.program).exists()
+
+    @property
+    def program(self) -> str:
+        """The file in a virtual environment that is the server."""
+        return self.command.split()[0]
+
+
+def read(name: str) -> Server:
+    """The server `name`. Raises LaurelError for one without a file."""
+    path = FOLDER / f"{name}.conf"
+    parser = configparser.ConfigParser(interpolation=None)
+    if not parser.read(path):
+        known = ", ".join(sorted(other.stem for other in FOLDER.glob("*.conf")))
+        raise LaurelError(f"no server {name}: {path} is missing; known: {known}")
+    found = parser["server"]
+    return Server(
+        name=name,
+        packages=found["packages"].split(),
+        command=found["command"],
+        shares=found["shared_socket"] == "yes",
+    )
