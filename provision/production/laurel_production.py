@@ -11,8 +11,10 @@ that sets is taken unchanged, but for this; a variable that is empty counts as o
     TLS_IN_FRONT          "no": what works over HTTPS only is off; "yes" [default]: as theirs
     DATABASE_URL          DATABASES["default"]
     STATE_DIR             where SQLite's files are, and that what is committed survives a power cut
+    CHANNEL_LAYER         "project" [default]: as theirs; "pubsub", "core", "memory": of that kind
     REDIS_URL             channel layers, caches and Celery, those that use Redis already; where it
-                          names no database, each keeps the number of its own
+                          names no database, each keeps the number of its own; a service of
+                          Sentinels is for channel layers alone
     LOG_LEVEL             [INFO] of the handler that is added where theirs has none
 
 Without any variable, nginx's X-Forwarded-Proto is believed, and logs go to stdout, not to files.
@@ -24,6 +26,7 @@ Without any variable, nginx's X-Forwarded-Proto is believed, and logs go to stdo
 # constant has a lower-case name.
 
 import importlib
+import importlib.util
 import logging
 import os
 import re
@@ -32,7 +35,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 import django
 from django.conf import global_settings
@@ -47,6 +50,12 @@ redis_caches = (
     "django_redis.cache.RedisCache",
     "redis_cache.RedisCache",
 )
+layers_by_kind = {
+    "pubsub": "channels_redis.pubsub.RedisPubSubChannelLayer",
+    "core": "channels_redis.core.RedisChannelLayer",
+    "memory": "channels.layers.InMemoryChannelLayer",
+}
+sentinel_scheme = "redis+sentinel"
 # Over plain HTTP the redirect leads nowhere and a browser keeps none of the cookies: nobody could
 # log in.
 off_without_tls = {
@@ -185,10 +194,33 @@ def state_dir(theirs: Values, environ: Environment) -> Values:
     return {"DATABASES": {**databases, **own}}
 
 
+def channel_layer(theirs: Values, environ: Environment) -> Values:
+    kind = environ.get("CHANNEL_LAYER") or "project"
+    if kind == "project":
+        return {}
+    if kind not in layers_by_kind:
+        known = ", ".join(["project", *layers_by_kind])
+        raise ImproperlyConfigured(f"CHANNEL_LAYER={kind}: it may be {known}")
+    if kind != "memory" and not importlib.util.find_spec("channels_redis"):
+        raise ImproperlyConfigured(f"CHANNEL_LAYER={kind}: add channels-redis to the requirements")
+    backend = layers_by_kind[kind]
+    layers = theirs.get("CHANNEL_LAYERS") or {"default": {}}
+    return {
+        "CHANNEL_LAYERS": {
+            name: own
+            if own.get("BACKEND") == backend
+            else {"BACKEND": backend, **({} if kind == "memory" else {"CONFIG": redis_part(own)})}
+            for name, own in layers.items()
+        }
+    }
+
+
 def redis_url(theirs: Values, environ: Environment) -> Values:
     url = environ.get("REDIS_URL")
     if not url:
         return {}
+    if url.startswith(f"{sentinel_scheme}:"):
+        refuse_others_than_layers(theirs)
     found: Values = {}
     for name, moved in (("CHANNEL_LAYERS", layer_on), ("CACHES", cache_on)):
         if theirs.get(name):
@@ -303,6 +335,45 @@ def with_database(url: str, number: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{number}"))
 
 
+def redis_part(layer: Values) -> Values:
+    """Of a layer's CONFIG, what another kind of layer on Redis takes as well."""
+    config = layer.get("CONFIG") or {}
+    shared = ("hosts", "prefix", "symmetric_encryption_keys", "serializer_format")
+    return {key: config[key] for key in shared if key in config}
+
+
+def refuse_others_than_layers(theirs: Values) -> None:
+    """Raise ImproperlyConfigured if what can't ask Sentinels would be pointed at them."""
+    caches = theirs.get("CACHES") or {}
+    asking = [f"CACHES[{name!r}]" for name, own in caches.items() if own["BACKEND"] in redis_caches]
+    asking += [
+        name
+        for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "BROKER_URL")
+        if str(theirs.get(name)).startswith(("redis://", "rediss://"))
+    ]
+    if asking:
+        raise ImproperlyConfigured(
+            f"REDIS_URL names Sentinels, which {' and '.join(asking)} can't ask: give the channel"
+            " layer alone a Redis, in the project's own settings"
+        )
+
+
+def of_sentinels(url: str) -> Values:
+    """The Redis that Sentinels know, as channels_redis takes it: `url` is
+    redis+sentinel://[:PASSWORD@]HOST[:PORT][,HOST[:PORT] ...]/SERVICE[/NUMBER]."""
+    parts = urlsplit(url)
+    account, _, hosts = parts.netloc.rpartition("@")
+    service, _, number = parts.path.strip("/").partition("/")
+    pairs = [host.partition(":") for host in hosts.split(",")]
+    password = unquote(account.partition(":")[2])
+    return {
+        "sentinels": [(host, int(port or 26379)) for host, _, port in pairs],
+        "master_name": service,
+        **({"db": int(number)} if number else {}),
+        **({"password": password, "sentinel_kwargs": {"password": password}} if password else {}),
+    }
+
+
 def layer_on(layer: Values, url: str) -> Values:
     """The layer with its Redis at `url`; any other kind of layer as it is."""
     backend = str(layer.get("BACKEND", ""))
@@ -312,10 +383,14 @@ def layer_on(layer: Values, url: str) -> Values:
     major = int(version("channels_redis").partition(".")[0])
     if backend.endswith(".RedisChannelLayer") and major >= 4:
         # redis-py 8 gives up after 5 s, which is what this layer waits for: idle websockets die.
-        # Up to its version 3 the layer has another client, which knows no such option.
-        options = {"socket_timeout": None}
+        # And it keeps no more than 100 connections: this layer takes one for each websocket that is
+        # being sent to. Up to its version 3 the layer has another client, without such options.
+        options = {"socket_timeout": None, "max_connections": 10_000}
     config = layer.get("CONFIG") or {}
     own = config.get("hosts") or []
+    if url.startswith(f"{sentinel_scheme}:"):
+        host = {**of_sentinels(url), **options}
+        return {**layer, "CONFIG": {**config, "hosts": [host]}}
     given, url = url, with_database(url, database_number(own))
     if len(own) == 1 and isinstance(own[0], dict) and own[0].get("address") == given:
         # Their settings read the variable by themselves: their options (retry, ...) are for it.
@@ -355,6 +430,7 @@ rules: tuple[tuple[Callable[[Values, Environment], Values], str], ...] = (
     (tls_in_front, "TLS_IN_FRONT"),
     (database_url, "DATABASE_URL"),
     (state_dir, "STATE_DIR"),
+    (channel_layer, "CHANNEL_LAYER"),
     (redis_url, "REDIS_URL"),
     (logs_to_stdout, "logs go to stdout"),
 )

@@ -117,7 +117,7 @@ install_built() {
 id=$(
 	{
 		sources | sort | xargs -d '\n' sha256sum | sed "s|$PROJECT/||"
-		echo "$APT_PACKAGES $BUILD_PACKAGES $SITE_PYTHON"
+		echo "$APT_PACKAGES $BUILD_PACKAGES $SITE_PYTHON $ASGI_SERVER $HTTP_SERVER $CHANNEL_LAYER"
 		python3 --version
 	} | sha256sum | cut -c 1-12
 )
@@ -149,9 +149,17 @@ if [[ ! -e $environment/complete ]]; then
 			die "$REQUIREMENTS was not installed for $("$environment/bin/python" --version): the lines above say why"
 		install_built
 	fi
-	if [[ ! -x $environment/bin/daphne ]]; then
-		log "  daphne, which $REQUIREMENTS does not have"
-		install_packages 'daphne>=4.2.2' || die "daphne goes with nothing that is installed: add it to $REQUIREMENTS"
+	# What serves the project, and the layer that was chosen for it: what the project has of it stays.
+	mapfile -t wanted < <(laurel_tool server-packages)
+	[[ $CHANNEL_LAYER != pubsub && $CHANNEL_LAYER != core ]] || wanted+=(channels-redis)
+	missing=()
+	for package in "${wanted[@]}"; do
+		"$uv" pip show --quiet --python "$environment" "${package%%[<>=]*}" 2>/dev/null || missing+=("$package")
+	done
+	if ((${#missing[@]} > 0)); then
+		log "  ${missing[*]}, which $REQUIREMENTS does not have"
+		install_packages "${missing[@]}" ||
+			die "${missing[*]} goes with nothing that is installed: add it to $REQUIREMENTS"
 	fi
 
 	log "  virtual environment $id: byte code"

@@ -8,6 +8,7 @@ from project.checks import (
     migrations,
     procfile,
     requirements,
+    servers,
     services,
     settings,
     variables,
@@ -25,6 +26,7 @@ def problems(project: Project, given: Mapping[str, str], python: str) -> Iterato
     yield from drivers.problems(project, given)
     yield from migrations.problems(project)
     yield from procfile.problems(project)
+    yield from servers.problems(project, given)
 
 
 def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:

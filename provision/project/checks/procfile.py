@@ -13,11 +13,12 @@ _SERVER = re.compile(r"(?:^|[\s/])(daphne|uvicorn|gunicorn|hypercorn|runserver)(
 
 def problems(project: Project) -> Iterator[str]:
     """A process that has the name of the site's own."""
-    if "asgi" in project.processes:
-        yield (
-            f"{project.findings.value('PROCFILE')}: `asgi` is the name of the site's own processes:"
-            " give that one another name, or call it `web` if it serves the site"
-        )
+    for name in ("asgi", "wsgi"):
+        if name in project.processes:
+            yield (
+                f"{project.findings.value('PROCFILE')}: `{name}` is a name of the site's own"
+                " processes: give that one another name, or call it `web` if it serves the site"
+            )
 
 
 def notes(tree: Tree, name: str) -> Iterator[str]:

@@ -120,8 +120,7 @@ def _server_packages(_: argparse.Namespace) -> int:
 
     for name in (os.environ["ASGI_SERVER"], os.environ["HTTP_SERVER"]):
         if name != "same":
-            server = servers.read(name)
-            print(server.program, *server.packages)
+            print(*servers.read(name).packages, sep="\n")
     return 0
 
 
@@ -169,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     verb(
         "server-packages",
         _server_packages,
-        "what provisioning installs for the servers",
+        "what the servers of ASGI_SERVER and HTTP_SERVER need",
         root=False,
     )
     render = verb("render", _render, "render one file from its template")

@@ -14,12 +14,13 @@ FOLDER = Path(__file__).resolve().parent.parent / "servers"
 class Server:
     """What a server needs and how it is started.
 
-    `packages` are requirements for the project's environment; `command` holds @SOCKET@, its own,
-    @FD@, the file descriptor of the shared one, and @ASGI_APPLICATION@; `shares` is whether it
-    takes the shared one.
+    `serves` is the kind of application, asgi or wsgi; `packages` are requirements for the project's
+    environment; `command` holds @SOCKET@, its own, @FD@, the file descriptor of the shared one, and
+    @ASGI_APPLICATION@; `shares` is whether it takes the shared one.
     """
 
     name: str
+    serves: str
     packages: list[str]
     command: str
     shares: bool
@@ -50,6 +51,12 @@ class Server:
         return self.command.split()[0]
 
 
+def names(serves: str) -> list[str]:
+    """The servers for a kind of application, asgi or wsgi."""
+    known = [read(path.stem) for path in sorted(FOLDER.glob("*.conf"))]
+    return [server.name for server in known if server.serves == serves]
+
+
 def read(name: str) -> Server:
     """The server `name`. Raises LaurelError for one without a file."""
     path = FOLDER / f"{name}.conf"
@@ -60,6 +67,7 @@ def read(name: str) -> Server:
     found = parser["server"]
     return Server(
         name=name,
+        serves=found["serves"],
         packages=found["packages"].split(),
         command=found["command"],
         shares=found["shared_socket"] == "yes",

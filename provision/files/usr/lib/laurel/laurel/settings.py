@@ -34,11 +34,6 @@ FOR_THE_SITE = (
 )
 # The first administrator: Django's own names for what `createsuperuser --noinput` is given.
 ADMINISTRATOR = "DJANGO_SUPERUSER_"
-# Servers that a setting may name; the first is the default.
-SERVERS = {
-    "ASGI_SERVER": ("daphne", "uvicorn", "hypercorn", "granian"),
-    "HTTP_SERVER": ("same", "gunicorn"),
-}
 LOCAL_REDIS = "redis://127.0.0.1:6379"
 
 # MiB, of `free` and smaps_rollup on Debian 13 with a small project: 257 are the system's, 60 belong
@@ -228,10 +223,13 @@ def _network(word: str) -> str:
 
 def _choose_servers(values: dict[str, str], baked: dict[str, str], problems: list[str]) -> None:
     """Of `values`, put those back to what was baked that name a server which is not there."""
-    for name, choices in SERVERS.items():
-        wanted, default = values.get(name), baked.get(name, choices[0])
-        if wanted is None or wanted == default:
+    for name in ("ASGI_SERVER", "HTTP_SERVER"):
+        wanted, default = values.get(name), baked.get(name)
+        if wanted is None or default is None or wanted == default:
             continue
+        choices = (
+            servers.names("asgi") if name == "ASGI_SERVER" else ["same", *servers.names("wsgi")]
+        )
         if wanted not in choices:
             problems.append(
                 f"{name}={wanted}: it is one of {', '.join(choices)}; {default} is used"

@@ -1,0 +1,42 @@
+"""Whether the servers, their manager and the channel layer that were chosen go together."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from project.findings.project import Project
+
+SERVERS = Path(__file__).resolve().parents[2] / "files/usr/lib/laurel/servers"
+LAYERS = ("project", "pubsub", "core", "memory")
+HIGHEST_PORT = 65535
+
+
+def problems(project: Project, given: Mapping[str, str]) -> Iterator[str]:
+    """Settings of the bake that name what is not there, or what can't serve this project."""
+    for name, choices in {
+        "ASGI_SERVER": _servers("asgi"),
+        "HTTP_SERVER": ["same", *_servers("wsgi")],
+        "PROCESS_MANAGER": ["supervisor", "systemd"],
+        "CHANNEL_LAYER": LAYERS,
+    }.items():
+        if name in given and given[name] not in choices:
+            yield f"{name}={given[name]}: it is one of {', '.join(choices)}"
+    split = given.get("HTTP_SERVER", "same") != "same"
+    if split and not project.findings.value("WSGI_APPLICATION"):
+        yield (
+            f"HTTP_SERVER={given['HTTP_SERVER']}: the project has no WSGI application: add wsgi.py"
+            " as `django-admin startproject` makes it, or write WSGI_APPLICATION=module:name"
+        )
+    if given.get("CHANNEL_LAYER") == "memory" and (split or given.get("PROCESSES") != "1"):
+        yield (
+            "CHANNEL_LAYER=memory loses messages between processes: it goes with PROCESSES=1 and"
+            " HTTP_SERVER=same, or choose pubsub"
+        )
+    port = given.get("BIND_PORT", "8000")
+    if not (port.isdecimal() and 1 <= int(port) <= HIGHEST_PORT):
+        yield f"BIND_PORT={port}: it is a number from 1 to {HIGHEST_PORT}"
+
+
+def _servers(kind: str) -> list[str]:
+    """The servers that Laurel has a file of, for a kind of application."""
+    files = sorted(SERVERS.glob("*.conf"))
+    return [file.stem for file in files if f"\nserves = {kind}\n" in file.read_text()]
