@@ -5,6 +5,9 @@ source "$(dirname "$0")/../lib.sh"
 
 # The operator's command: supervisor's unit asks it who holds the port.
 place_package "$PROVISION/files/usr/lib/laurel/laurel" /usr/lib/laurel/laurel
+for server in "$PROVISION"/files/usr/lib/laurel/servers/*.conf; do
+	install_file "usr/lib/laurel/servers/${server##*/}"
+done
 install_file usr/bin/laurel 0755
 CHANGED=()
 
@@ -16,6 +19,7 @@ fi
 
 laurel_tool migrate --if-outdated
 render etc/supervisor/conf.d/asgi.conf
+render etc/supervisor/conf.d/wsgi.conf
 render etc/supervisor/conf.d/procfile.conf
 supervisorctl reread
 supervisorctl update

@@ -84,7 +84,7 @@ def load() -> Settings:
     if administrator and not administrator.get(f"{ADMINISTRATOR}PASSWORD"):
         problems.append(f"{ADMINISTRATOR}PASSWORD is missing: the first administrator was not made")
         administrator = {}
-    hosts = _hosts(values.get("SITE_HOSTS", ""))
+    hosts = _hosts(f"{values.get('SITE_HOSTS', '')},{values.get('ASGI_HOSTS', '')}")
     environment = {
         "DJANGO_SETTINGS_MODULE": "laurel_production",
         "LAUREL_SETTINGS_MODULE": values.get("SETTINGS_MODULE", ""),

@@ -52,6 +52,7 @@ def _computed(settings: Settings, drained: Set[str]) -> dict[str, str]:
     """What is no setting by itself."""
     asgi, *others = groups(settings)
     shared = port.address(settings)
+    names = [*settings.words("SITE_HOSTS"), *settings.words("ASGI_HOSTS")]
     given = _GIVEN[settings.get("PROCESS_MANAGER")]
     return {
         "PROCESSES": str(settings.processes),
@@ -64,7 +65,7 @@ def _computed(settings: Settings, drained: Set[str]) -> dict[str, str]:
             f'"~^{re.escape(path)}" asgi;' for path in settings.words("ASGI_PATHS")
         ),
         "ASGI_HOSTS_MAP": "\n".join(f"{name} asgi;" for name in settings.words("ASGI_HOSTS")),
-        "SERVER_NAMES": " ".join([*settings.words("SITE_HOSTS"), "_"]),
+        "SERVER_NAMES": " ".join([*dict.fromkeys(names), "_"]),
         "PROCFILE_PROGRAMS": procfile.programs(settings),
         "TRUSTED_PROXIES_REAL_IP": "\n".join(
             f"set_real_ip_from {address};" for address in settings.words("TRUSTED_PROXIES")
