@@ -34,4 +34,5 @@ def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:
     yield from services.notes(project, given)
     yield from drivers.notes(project, given)
     yield from requirements.notes(project)
+    yield from servers.notes(project, given)
     yield from procfile.notes(project.tree, project.findings.value("PROCFILE"))

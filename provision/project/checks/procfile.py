@@ -8,7 +8,7 @@ from project.findings.project import Project
 from project.source.tree import Tree
 
 # What serves a site, with or without its path, or as Python's -m names it.
-_SERVER = re.compile(r"(?:^|[\s/])(daphne|uvicorn|gunicorn|hypercorn|runserver)(?=\s|$)")
+_SERVER = re.compile(r"(?:^|[\s/])(daphne|uvicorn|gunicorn|hypercorn|granian|runserver)(?=\s|$)")
 
 
 def problems(project: Project) -> Iterator[str]:

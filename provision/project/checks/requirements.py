@@ -20,8 +20,6 @@ def problems(project: Project, python: str) -> Iterator[str]:
 
 def notes(project: Project) -> Iterator[str]:
     """What the requirements leave open."""
-    if "daphne" not in project.packages:
-        yield "daphne is not among the requirements: the newest one is installed beside them"
     pinned = [one for one in project.packages.values() if one.specifiers.startswith("==")]
     if len(pinned) < len(project.packages):
         yield (

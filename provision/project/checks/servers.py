@@ -36,6 +36,13 @@ def problems(project: Project, given: Mapping[str, str]) -> Iterator[str]:
         yield f"BIND_PORT={port}: it is a number from 1 to {HIGHEST_PORT}"
 
 
+def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:
+    """A server that the project does not bring itself."""
+    for name in (given.get("ASGI_SERVER", "daphne"), given.get("HTTP_SERVER", "same")):
+        if name != "same" and name not in project.packages:
+            yield f"{name} is not among the requirements: the newest one is installed beside them"
+
+
 def _servers(kind: str) -> list[str]:
     """The servers that Laurel has a file of, for a kind of application."""
     files = sorted(SERVERS.glob("*.conf"))

@@ -46,7 +46,7 @@ PROCESS_MEMORY = 128
 class Settings:
     """What the templates and the site's processes are given.
 
-    `processes` is the number of Daphnes; `environment` is what each process of the
+    `processes` is the number of processes of each server; `environment` is what each process of the
     site gets; `values` holds every other setting by its name; `administrator` is what
     makes the first one, as `createsuperuser` takes it; `problems` holds one line for
     each thing in the files that could not be used.
