@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from laurel import env_file, servers
+from laurel import choices, env_file
 from laurel.env_file import EnvFile
 from laurel.errors import LaurelError
 from laurel.paths import CURRENT
@@ -78,7 +78,7 @@ def load() -> Settings:
     problems = [*baked.problems, *project.problems, *site.problems, *_unknown(site, baked)]
     given = {key: site.values[key] for key in baked.values if key in site.values}
     values = _usable({**baked.values, **given}, problems)
-    _choose_servers(values, baked.values, problems)
+    choices.settle(values, baked.values, problems)
     others = {key: value for key, value in site.values.items() if key not in baked.values}
     administrator = {key: others.pop(key) for key in list(others) if key.startswith(ADMINISTRATOR)}
     if administrator and not administrator.get(f"{ADMINISTRATOR}PASSWORD"):
@@ -212,55 +212,13 @@ def _host_name(word: str) -> str:
 
 
 def _path(word: str) -> str:
-    if not re.fullmatch(r"/[!-~]*", word) or '"' in word:
+    if not re.fullmatch(r"/[\w./~%+@-]*", word):
         raise ValueError("not a path, which begins with a slash")
     return word
 
 
 def _network(word: str) -> str:
     return str(ipaddress.ip_network(word, strict=False))
-
-
-def _choose_servers(values: dict[str, str], baked: dict[str, str], problems: list[str]) -> None:
-    """Of `values`, put those back to what was baked that name a server which is not there."""
-    for name in ("ASGI_SERVER", "HTTP_SERVER"):
-        wanted, default = values.get(name), baked.get(name)
-        if wanted is None or default is None or wanted == default:
-            continue
-        choices = (
-            servers.names("asgi") if name == "ASGI_SERVER" else ["same", *servers.names("wsgi")]
-        )
-        if wanted not in choices:
-            problems.append(
-                f"{name}={wanted}: it is one of {', '.join(choices)}; {default} is used"
-            )
-        elif wanted != "same" and not servers.read(wanted).installed():
-            problems.append(
-                f"{name}={wanted}: the site's environment has no {wanted}; {default} is used. Bake"
-                " with that setting, or add it to the project's requirements"
-            )
-        else:
-            continue
-        values[name] = default
-    split = values.get("HTTP_SERVER", "same") != "same"
-    if split and not values.get("WSGI_APPLICATION"):
-        problems.append(
-            f"HTTP_SERVER={values['HTTP_SERVER']}: the project has no WSGI application; `same` is"
-            " used. WSGI_APPLICATION=module:name names one"
-        )
-        values["HTTP_SERVER"] = "same"
-    elif split and values.get("CHANNEL_LAYER") == "memory":
-        problems.append(
-            "CHANNEL_LAYER=memory: nothing would pass from a page to a websocket, which another"
-            " process serves; HTTP_SERVER=same is used"
-        )
-        values["HTTP_SERVER"] = "same"
-    if "PROCESS_MANAGER" in baked and values["PROCESS_MANAGER"] != baked["PROCESS_MANAGER"]:
-        problems.append(
-            f"PROCESS_MANAGER={values['PROCESS_MANAGER']}: it is fixed when a machine is"
-            f" provisioned; {baked['PROCESS_MANAGER']} is used"
-        )
-        values["PROCESS_MANAGER"] = baked["PROCESS_MANAGER"]
 
 
 def _processes(values: dict[str, str], problems: list[str]) -> int:
