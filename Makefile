@@ -39,8 +39,12 @@ IMAGE ?= build/image/laurel-$(PROJECT:%=%-)$(OS)-$(ARCH).qcow2
 BASE = $(firstword $(BASE_IMAGE) $(wildcard build/base/$(OS)/*/base.qcow2) build/base/$(OS)/base.qcow2)
 ROUNDS ?= 1
 
+# What `bench-servers` measures: each load for so many seconds; rows such as uvicorn,core, or all.
+SECONDS = 20
+ROWS =
+
 .DEFAULT_GOAL = help
-.PHONY: help prerequisites inspect image box vagrant sync vagrant-destroy differences acceptance acceptance-first-boot acceptance-faults acceptance-vagrant acceptance-projects acceptance-full bench run test lint format lock clean
+.PHONY: help prerequisites inspect image box vagrant sync vagrant-destroy differences acceptance acceptance-first-boot acceptance-faults acceptance-vagrant acceptance-projects acceptance-full bench bench-servers run test lint format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 29
@@ -92,6 +96,10 @@ acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
 
 bench: prerequisites ## time the image to its first page, phase by phase, beside the bare base disk
 	@PYTHONPATH=tests $(PYTHON) tests/bench/boot.py $(IMAGE) --base=$(BASE) --rounds=$(ROUNDS) --json=$(REPORTS)/boot.json
+
+bench-servers: ## load an image that has every server, with one server after the other
+	@packer/prerequisites.sh wrk
+	@PYTHONPATH=tests $(PYTHON) tests/bench/servers.py $(IMAGE) --seconds=$(SECONDS) --rows=$(ROWS) --json=$(REPORTS)/servers.json
 
 run: prerequisites ## boot the image, print its address, stop it with Ctrl-C
 	@PYTHONPATH=tests $(PYTHON) -m machine $(IMAGE)
