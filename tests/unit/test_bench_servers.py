@@ -24,7 +24,8 @@ from bench.servers import (
     table,
     with_settings,
 )
-from laurel import env_file, settings
+from laurel import env_file
+from laurel.servers import names
 from machine import KernelPanicError, Result
 
 WRK = """\
@@ -241,13 +242,12 @@ def test_a_last_line_without_an_end_stays_whole() -> None:
 
 
 def test_every_row_is_of_values_that_a_machine_takes(top: Path) -> None:
+    rows = (DEFAULT, *OTHERS)
     known = (top / "provision/settings.sh").read_text()
-    for row in (DEFAULT, *OTHERS):
-        assert all(f': "${{{name}:=' in known for name in row.settings)
-        assert row.asgi in settings.SERVERS["ASGI_SERVER"]
-        assert row.http in settings.SERVERS["HTTP_SERVER"]
-        assert row.layer in servers.LAYERS
-    assert {row.asgi for row in OTHERS} == set(settings.SERVERS["ASGI_SERVER"])
+    assert [name for name in DEFAULT.settings if f': "${{{name}:=' not in known] == []
+    assert {row.asgi for row in rows} == set(names("asgi"))
+    assert {row.http for row in rows} == {"same", *names("wsgi")}
+    assert {row.layer for row in rows} == set(servers.LAYERS)
 
 
 def test_some_rows_are_measured_between_the_defaults_two() -> None:

@@ -29,7 +29,7 @@ def test_every_setting_is_in_the_documents(top: Path) -> None:
     settings = re.findall(
         r'^: "\$\{(\w+):=', (top / "provision/settings.sh").read_text(), re.MULTILINE
     )
-    documents = [top / "README.md", top / "docs" / "projects.md"]
+    documents = [top / "README.md", top / "docs/projects.md", top / "docs/servers.md"]
     text = "".join(document.read_text() for document in documents)
     assert [name for name in settings if f"`{name}`" not in text] == []
 
