@@ -12,7 +12,9 @@ grep -qx DEVELOPMENT=no /etc/laurel/build.env || die "DEVELOPMENT is for machine
 log "seal: services"
 # No timer may fetch the package lists again, or rotate a log.
 systemctl stop '*.timer'
-systemctl stop laurel-watch.service supervisor.service nginx.service redis-server.service
+manager=supervisor
+if grep -qx PROCESS_MANAGER=systemd /etc/laurel/build.env; then manager=laurel-processes; fi
+systemctl stop laurel-watch.service "$manager.service" nginx.service redis-server.service
 # What is logged from here on is logged in memory.
 journalctl --relinquish-var
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Guide: the [fcgi-program:asgi] of supervisor, then "sudo supervisorctl reread"
-# and "sudo supervisorctl update".
+# and "sudo supervisorctl update". With PROCESS_MANAGER=systemd, units in its place.
 source "$(dirname "$0")/../lib.sh"
 
-# The operator's command: supervisor's unit asks it who holds the port.
+# The operator's command: it says who holds the port, where the processes can't have it.
 place_package "$PROVISION/files/usr/lib/laurel/laurel" /usr/lib/laurel/laurel
 for server in "$PROVISION"/files/usr/lib/laurel/servers/*.conf; do
 	install_file "usr/lib/laurel/servers/${server##*/}"
@@ -11,16 +11,20 @@ done
 install_file usr/bin/laurel 0755
 CHANGED=()
 
-install_file etc/systemd/system/supervisor.service.d/laurel.conf
-if changed; then
-	systemctl daemon-reload
-	systemctl restart supervisor.service
-fi
-
 laurel_tool migrate --if-outdated
-render etc/supervisor/conf.d/asgi.conf
-render etc/supervisor/conf.d/wsgi.conf
-render etc/supervisor/conf.d/procfile.conf
-supervisorctl reread
-supervisorctl update
+if [[ $PROCESS_MANAGER == systemd ]]; then
+	# shellcheck source=provision/systemd.sh
+	source "$PROVISION/systemd.sh"
+else
+	install_file etc/systemd/system/supervisor.service.d/laurel.conf
+	if changed; then
+		systemctl daemon-reload
+		systemctl restart supervisor.service
+	fi
+	render etc/supervisor/conf.d/asgi.conf
+	render etc/supervisor/conf.d/wsgi.conf
+	render etc/supervisor/conf.d/procfile.conf
+	supervisorctl reread
+	supervisorctl update
+fi
 laurel_tool reload --if-outdated

@@ -91,12 +91,17 @@ def _check_layer(_: argparse.Namespace) -> int:
 def _check_port(_: argparse.Namespace) -> int:
     from laurel import port, settings
 
-    wanted = port.address(settings.load())
-    if wanted and port.taken(wanted):
-        raise LaurelError(
-            f"{wanted[0]}:{wanted[1]} is taken by {port.holder(wanted[1]) or 'a program'}:"
-            " the site's processes need it; stop that program"
-        )
+    port.check(settings.load())
+    return 0
+
+
+def _start(_: argparse.Namespace) -> int:
+    from laurel import settings, systemd
+
+    current = settings.load()
+    if current.get("PROCESS_MANAGER") != "systemd":
+        raise LaurelError("supervisor starts the processes here: `systemctl start supervisor`")
+    systemd.start(current)
     return 0
 
 
@@ -165,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     describe.add_argument("--write", action="store_true", help="write it anew first")
     verb("check-layer", _check_layer, "refuse a channel layer that loses messages")
     verb("check-port", _check_port, "refuse to start when the port is taken")
+    verb("start", _start, "start the processes; where systemd manages them, a service runs it")
     verb(
         "server-packages",
         _server_packages,

@@ -5,6 +5,7 @@ import socket
 import subprocess
 
 from laurel import servers
+from laurel.errors import LaurelError
 from laurel.settings import Settings
 
 
@@ -24,6 +25,16 @@ def taken(wanted: tuple[str, int]) -> bool:
         except OSError:
             return True
     return False
+
+
+def check(settings: Settings) -> None:
+    """Raise LaurelError with who holds it, if the processes can't have it."""
+    wanted = address(settings)
+    if wanted and taken(wanted):
+        raise LaurelError(
+            f"{wanted[0]}:{wanted[1]} is taken by {holder(wanted[1]) or 'a program'}:"
+            " the site's processes need it; stop that program"
+        )
 
 
 def holder(port: int) -> str:

@@ -1,6 +1,6 @@
 """One process of the site, and what looks after all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -54,10 +54,10 @@ class Manager(Protocol):
     def pids(self) -> list[int]:
         """The processes that run, of the site and beside it."""
 
-    def others(self) -> list[tuple[str, str]]:
+    def others(self, settings: Settings) -> list[tuple[str, str]]:
         """The processes beside the site's own, of the Procfile: name and state."""
 
-    def restart_others(self) -> None:
+    def restart_others(self, settings: Settings) -> None:
         """Stop and start each of them: they hold the code that they started with."""
 
     def fails_to_start(self, process: Process) -> bool:
@@ -65,6 +65,9 @@ class Manager(Protocol):
 
     def restart(self, process: Process) -> None:
         """Stop `process` and start it again; it may not answer yet when this returns."""
+
+    def must_restart(self, settings: Settings, changed: Collection[Path]) -> bool:
+        """Whether all must restart at once: `changed` files say so, or others run than should."""
 
     def update(self, settings: Settings) -> None:
         """Take up changed files; a changed group restarts as a whole."""

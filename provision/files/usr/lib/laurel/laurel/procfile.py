@@ -36,7 +36,7 @@ def programs(settings: Settings) -> str:
 
 
 def names(settings: Settings) -> list[str]:
-    """The processes that supervisor runs, in their order."""
+    """Those that are kept running, in their order."""
     name = settings.get("PROCFILE")
     file = CURRENT / "app" / name
     if not name or not file.is_file():

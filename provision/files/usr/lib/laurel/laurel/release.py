@@ -8,10 +8,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from laurel import files
+from laurel import files, settings
 
 RELEASE = Path("/etc/laurel/release.json")
-PACKAGES = ("nginx", "supervisor", "redis-server", "python3")
+PACKAGES = ("nginx", "redis-server", "python3")
 
 _DISTRIBUTIONS = """
 import importlib.metadata, json
@@ -22,6 +22,7 @@ print(json.dumps({d.metadata["Name"]: d.version for d in importlib.metadata.dist
 def describe() -> dict[str, Any]:
     """The versions on this machine, and the source that it was provisioned from."""
     release = platform.freedesktop_os_release()
+    manager = settings.load().get("PROCESS_MANAGER")  # each is a package of its name
     python_packages = subprocess.run(
         ["/srv/site/current/venv/bin/python", "-c", _DISTRIBUTIONS],
         capture_output=True,
@@ -32,7 +33,7 @@ def describe() -> dict[str, Any]:
         "os": {"id": release["ID"], "version": _debian_version() or release["VERSION_ID"]},
         "kernel": platform.release(),
         "architecture": platform.machine(),
-        "packages": {name: _package_version(name) for name in PACKAGES},
+        "packages": {name: _package_version(name) for name in (*PACKAGES, manager)},
         "python_packages": dict(sorted(json.loads(python_packages).items())),
         "release": Path("/srv/site/current").resolve().name,
         "source": {

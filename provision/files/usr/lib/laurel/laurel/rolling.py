@@ -15,7 +15,7 @@ from laurel.settings import Settings
 LOCK = Path("/run/laurel/reload.lock")
 UNFINISHED = Path("/run/laurel/reload.unfinished")
 START_LIMIT = 300.0  # seconds until a process answers; emulation: 15, on a busy host 150
-RETRIES = 15.0  # seconds for supervisor's next attempts once one has failed: some four
+RETRIES = 15.0  # seconds for the manager's next attempts once one has failed: some four
 
 
 def reload(say: Callable[[str], None]) -> None:
@@ -33,7 +33,7 @@ def reload(say: Callable[[str], None]) -> None:
         redis.start()
         if site.outdated():
             site.migrate(current, say)
-        if set(manager.FILES) & set(changed):
+        if manager.must_restart(current, changed):
             say("the processes' own settings have changed: all of them restart at once")
             manager.update(current)
             nginx.reload()
@@ -44,18 +44,20 @@ def reload(say: Callable[[str], None]) -> None:
             _renew_each(manager, current, say)
             if manager.PROCFILE in changed:
                 manager.update(current)
-        manager.restart_others()
+        manager.restart_others(current)
         redis.stop()
         UNFINISHED.unlink()
 
 
 def outdated() -> bool:
-    """Whether a process runs another release than the current one, or a reload did not end."""
-    if UNFINISHED.exists():
+    """Whether a process runs another release than the current one, others run than should, or a
+    reload did not end."""
+    now = settings.load()
+    manager = manager_of(now)
+    if UNFINISHED.exists() or manager.must_restart(now, ()):
         return True
     current = CURRENT.resolve()
-    pids = manager_of(settings.load()).pids()
-    running = {Path(f"/proc/{pid}/cwd").resolve() for pid in pids}
+    running = {Path(f"/proc/{pid}/cwd").resolve() for pid in manager.pids()}
     return any(
         current.parent in directory.parents and current not in directory.parents
         for directory in running  # a program of the Procfile may have gone elsewhere

@@ -53,7 +53,7 @@ def report(settings: Settings) -> tuple[list[str], list[str]]:
         )
         if answer:
             problems.append(f"{process.name} does not answer: {answer} {process.problem}".rstrip())
-    others = manager.others() if members else []
+    others = manager.others(settings) if members else []
     for name, state in others:
         lines.append(f"{name:<12} {state}")
         if state != "RUNNING":

@@ -4,7 +4,7 @@ import http.client
 import socket
 import subprocess
 import xmlrpc.client
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +72,9 @@ def pids() -> list[int]:
     return [info["pid"] for info in _call("getAllProcessInfo") if info["pid"]]
 
 
-def others() -> list[tuple[str, str]]:
+def others(settings: Settings) -> list[tuple[str, str]]:
     """The programs beside the site's own, of the Procfile: name and state."""
+    del settings  # supervisord knows them
     return [
         (info["name"], info["statename"])
         for info in _call("getAllProcessInfo")
@@ -81,9 +82,9 @@ def others() -> list[tuple[str, str]]:
     ]
 
 
-def restart_others() -> None:
+def restart_others(settings: Settings) -> None:
     """Stop and start each of them: they hold the code that they started with."""
-    for name, state in others():
+    for name, state in others(settings):
         if state in ("RUNNING", "STARTING", "BACKOFF"):
             _call("stopProcess", name, True)
         _call("startProcess", name, False)
@@ -100,6 +101,12 @@ def restart(process: Process) -> None:
     if process.pid:
         _call("stopProcess", process.name, True)
     _call("startProcess", process.name, False)
+
+
+def must_restart(settings: Settings, changed: Collection[Path]) -> bool:
+    """Whether all must restart at once: `changed` files say so, which have their number, too."""
+    del settings
+    return bool(set(FILES) & set(changed))
 
 
 def update(settings: Settings) -> None:

@@ -67,6 +67,7 @@ def _computed(settings: Settings, drained: Set[str]) -> dict[str, str]:
         "ASGI_HOSTS_MAP": "\n".join(f"{name} asgi;" for name in settings.words("ASGI_HOSTS")),
         "SERVER_NAMES": " ".join([*dict.fromkeys(names), "_"]),
         "PROCFILE_PROGRAMS": procfile.programs(settings),
+        "PROCFILE_FOLDER": procfile.folder(settings),
         "TRUSTED_PROXIES_REAL_IP": "\n".join(
             f"set_real_ip_from {address};" for address in settings.words("TRUSTED_PROXIES")
         ),
