@@ -16,5 +16,6 @@ if changed; then
 	systemctl daemon-reload
 	systemctl enable --quiet laurel-processes.service
 fi
-# Where they run, nothing happens.
 systemctl start laurel-processes.service
+# That runs already where only their number has changed.
+laurel_tool start

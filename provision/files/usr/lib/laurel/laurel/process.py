@@ -67,7 +67,7 @@ class Manager(Protocol):
         """Stop `process` and start it again; it may not answer yet when this returns."""
 
     def must_restart(self, settings: Settings, changed: Collection[Path]) -> bool:
-        """Whether all must restart at once: `changed` files say so, or others run than should."""
+        """Whether all must restart at once: `changed` files say so, or more run than should."""
 
     def update(self, settings: Settings) -> None:
         """Take up changed files; a changed group restarts as a whole."""

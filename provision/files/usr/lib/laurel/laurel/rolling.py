@@ -50,7 +50,7 @@ def reload(say: Callable[[str], None]) -> None:
 
 
 def outdated() -> bool:
-    """Whether a process runs another release than the current one, others run than should, or a
+    """Whether a process runs another release than the current one, more run than should, or a
     reload did not end."""
     now = settings.load()
     manager = manager_of(now)

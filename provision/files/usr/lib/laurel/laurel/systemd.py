@@ -32,7 +32,7 @@ _RETRIED = "auto-restart"  # the start of a substate
 _ENDED = ("STOPPED", "FATAL")
 _PROPERTIES = (
     *("Id", "ActiveState", "SubState", "MainPID", "Result"),
-    "ExecMainStartTimestampMonotonic",
+    *("ExecMainStartTimestampMonotonic", "NeedDaemonReload"),
 )
 
 
@@ -57,6 +57,11 @@ def _state(unit: dict[str, str]) -> str:
     if unit["SubState"].startswith(_RETRIED):
         return "BACKOFF"
     return _STATES.get(unit["ActiveState"], unit["ActiveState"].upper())
+
+
+def _problem(instance: str, unit: dict[str, str]) -> str:
+    """How it ended, unless as it should."""
+    return "" if unit["Result"] == "success" else f"({unit['Result']}: see {log(instance)})"
 
 
 def _running(*patterns: str) -> list[str]:
@@ -102,7 +107,7 @@ def processes(settings: Settings) -> list[Process]:
                 pid=pid,
                 state=state,
                 uptime=int(time.monotonic() - started) if pid else 0,
-                problem=f"({unit['Result']})" if unit["Result"] != "success" else "",
+                problem=_problem(instance, unit),
                 socket=group.socket(int(number)),
             )
         )
@@ -145,8 +150,9 @@ def restart(process: Process) -> None:
 
 
 def must_restart(settings: Settings, changed: Collection[Path]) -> bool:
-    """Whether all must restart at once: `changed` files say so, or others run than should."""
-    return bool(set(FILES) & set(changed)) or set(_running(*OWN)) != set(_wanted(settings))
+    """Whether all must restart at once: `changed` files say so, more run than should, or none."""
+    running = set(_running(*OWN))
+    return bool(set(FILES) & set(changed) or running - set(_wanted(settings))) or not running
 
 
 def update(settings: Settings) -> None:
@@ -163,11 +169,15 @@ def start(settings: Settings) -> None:
     Raises LaurelError if the shared socket can't be had. No process is waited for: each comes
     after that service.
     """
+    units = [*_wanted(settings), *_wanted_others(settings)]
+    shown = _show(SOCKET, *units)
+    if any(unit["NeedDaemonReload"] == "yes" for unit in shown.values()):
+        _systemctl("daemon-reload")
     if port.address(settings):
-        if SOCKET not in _running(SOCKET):
+        if _state(shown[SOCKET]) in _ENDED:
             port.check(settings)
         _systemctl("start", SOCKET)
-    _systemctl("start", "--no-block", *_wanted(settings), *_wanted_others(settings))
+    _systemctl("start", "--no-block", *units)
 
 
 def log(name: str) -> str:
