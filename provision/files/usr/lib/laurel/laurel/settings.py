@@ -23,7 +23,7 @@ INSTANCE_DATA = Path("/run/cloud-init/instance-data.json")
 MEMORY = Path("/proc/meminfo")
 # redis+sentinel://[:PASSWORD@]HOST[:PORT][,HOST[:PORT] ...]/SERVICE[/NUMBER]
 _SENTINELS = re.compile(
-    r"redis\+sentinel://([^@/]*@)?[\w.-]+(:\d+)?(,[\w.-]+(:\d+)?)*/[\w.-]+(/\d+)?"
+    r"redis\+sentinel://(:[^@/]*@)?[\w.-]+(:\d+)?(,[\w.-]+(:\d+)?)*/[\w.-]+(/\d+)?"
 )
 
 # What site.env may say besides the settings of the bake: production/laurel_production.py reads
@@ -146,7 +146,8 @@ def _check_urls(environment: dict[str, str], problems: list[str]) -> None:
     would take what belongs elsewhere, so that stays, and the site does not start."""
     if not _is_url(environment["REDIS_URL"], ("redis", "rediss", "unix", "redis+sentinel")):
         problems.append(
-            "REDIS_URL is not of the form redis://[:PASSWORD@]HOST[:PORT][/NUMBER];"
+            "REDIS_URL is not of the form redis://[:PASSWORD@]HOST[:PORT][/NUMBER], nor"
+            " redis+sentinel://[:PASSWORD@]HOST[:PORT],.../SERVICE[/NUMBER];"
             " this machine's own Redis is used"
         )
         environment["REDIS_URL"] = LOCAL_REDIS
