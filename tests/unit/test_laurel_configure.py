@@ -25,7 +25,9 @@ class Machine:
         self.build_env.parent.mkdir()
         self.build_env.write_text(
             "PROCESSES=2\nSITE_HOSTS=example.org\nTRUSTED_PROXIES=\nSETTINGS_MODULE=mysite.settings\n"
-            "PROCFILE=\nMEDIA_URL=\n"
+            "PROCFILE=\nMEDIA_URL=\nASGI_APPLICATION=mysite.asgi:application\nASGI_SERVER=daphne\n"
+            "HTTP_SERVER=same\nASGI_PATHS=\nASGI_HOSTS=\nPROCESS_MANAGER=supervisor\n"
+            "BIND_ADDRESS=127.0.0.1\nBIND_PORT=8000\n"
         )
         self.instance_id.parent.mkdir()
         self.is_instance("i-one")
@@ -261,6 +263,8 @@ def test_secret_keys_are_long_and_never_the_same() -> None:
         ("unix:///run/redis/redis.sock", True),
         ("redis://10.0.0.9/1", False),
         ("rediss://redis.example:6380", False),
+        ("redis+sentinel://10.0.0.9,10.0.0.10/main", False),
+        ("redis+sentinel://127.0.0.1/main", False),
     ],
 )
 def test_a_redis_elsewhere_is_noted_for_systemd(machine: Machine, url: str, here: bool) -> None:

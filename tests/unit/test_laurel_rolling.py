@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from laurel import health, nginx, redis, rolling, site, supervisor
 from laurel.errors import LaurelError
+from laurel.process import Process, sockets
 from laurel.settings import Settings
-from laurel.supervisor import Process
+from unit.processes import process
 
 
 class Machine:
@@ -21,35 +22,46 @@ class Machine:
         self.settings = settings
         self.changed: list[Path] = []
         self.done: list[str] = []
-        self.dead: set[int] = set()
-        self.failing: set[int] = set()
+        self.dead: set[str] = set()
+        self.failing: set[str] = set()
         self.open: dict[str, list[int]] = {}
         self.pids = [os.getpid()]
         self.outdated = False
 
-    def processes(self) -> list[Process]:
+    def processes(self, settings: Settings) -> list[Process]:
+        groups = ("asgi",) if settings.get("HTTP_SERVER") == "same" else ("asgi", "wsgi")
         return [
-            Process(number, f"asgi:asgi{number}", os.getpid(), self.state(number), 600, "")
-            for number in range(self.settings.processes)
+            process(number, group, os.getpid())
+            for group in groups
+            for number in range(settings.processes)
         ]
 
-    def state(self, number: int) -> str:
-        return "BACKOFF" if number in self.failing else "RUNNING"
+    def fails_to_start(self, process: Process) -> bool:
+        return process.name in self.failing
 
-    def drain(self, _settings: Settings, drained: Set[int]) -> None:
-        self.done.append(f"drain {sorted(drained)}")
+    def drain(self, _settings: Settings, drained: Set[str]) -> None:
+        self.done.append(f"drain {' '.join(sorted(map(_short, drained)))}".rstrip())
 
     def restart(self, process: Process) -> None:
-        self.done.append(f"restart {process.number}")
+        self.done.append(f"restart {process.name.partition(':')[2]}")
+
+    def update(self, settings: Settings) -> None:
+        assert settings is self.settings
+        self.done.append("supervisor update")
 
     def probe(self, path: str, _target: str) -> str:
-        number = int(path.removeprefix("/run/daphne/daphne").removesuffix(".sock"))
-        self.done.append(f"probe {number}")
-        return "/healthz: refused" if number in self.dead else ""
+        self.done.append(f"probe {_short(path)}")
+        return "/healthz: refused" if _short(path) in self.dead else ""
 
     def connections(self, path: str) -> int:
         counts = self.open.get(path, [])
         return counts.pop(0) if counts else 0
+
+
+def _short(path: str) -> str:
+    """The process behind the socket `path`: asgi1, wsgi0."""
+    name = path.removeprefix("/run/daphne/").removesuffix(".sock")
+    return name.replace("daphne", "asgi").replace("gunicorn", "wsgi")
 
 
 @pytest.fixture
@@ -61,6 +73,7 @@ def machine(
     monkeypatch.setattr(rolling, "LOCK", tmp_path / "run" / "reload.lock")
     monkeypatch.setattr(rolling, "UNFINISHED", tmp_path / "run" / "reload.unfinished")
     monkeypatch.setattr(rolling, "START_LIMIT", 0.3)
+    monkeypatch.setattr(rolling.settings, "load", lambda: machine.settings)
     monkeypatch.setattr(rolling, "configure", lambda: (machine.settings, machine.changed))
     monkeypatch.setattr(redis, "start", lambda: machine.done.append("redis start"))
     monkeypatch.setattr(redis, "stop", lambda: machine.done.append("redis stop"))
@@ -71,8 +84,9 @@ def machine(
     monkeypatch.setattr(supervisor, "processes", machine.processes)
     monkeypatch.setattr(supervisor, "pids", lambda: machine.pids)
     monkeypatch.setattr(supervisor, "restart", machine.restart)
+    monkeypatch.setattr(supervisor, "fails_to_start", machine.fails_to_start)
     monkeypatch.setattr(supervisor, "restart_others", lambda: machine.done.append("restart others"))
-    monkeypatch.setattr(supervisor, "update", lambda: machine.done.append("supervisor update"))
+    monkeypatch.setattr(supervisor, "update", machine.update)
     monkeypatch.setattr(health, "probe", machine.probe)
     monkeypatch.setattr(health, "connections", machine.connections)
     return machine
@@ -87,10 +101,10 @@ def test_each_process_is_drained_and_answers_before_the_next_one_goes(machine: M
     rolling.reload(said.append)
     assert machine.done == [
         "redis start",
-        *("drain [0]", "restart 0", "probe 0"),
-        *("drain [1]", "restart 1", "probe 1"),
-        *("drain [2]", "restart 2", "probe 2"),
-        "drain []",
+        *("drain asgi0", "restart asgi0", "probe asgi0"),
+        *("drain asgi1", "restart asgi1", "probe asgi1"),
+        *("drain asgi2", "restart asgi2", "probe asgi2"),
+        "drain",
         *("restart others", "redis stop"),
     ]
     assert said == [f"asgi:asgi{number}: {number + 1} of 3" for number in range(3)]
@@ -99,7 +113,7 @@ def test_each_process_is_drained_and_answers_before_the_next_one_goes(machine: M
 def test_another_database_is_migrated_before_the_first_process_goes(machine: Machine) -> None:
     machine.outdated = True
     rolling.reload(nothing_said)
-    assert machine.done[:3] == ["redis start", "migrate", "drain [0]"]
+    assert machine.done[:3] == ["redis start", "migrate", "drain asgi0"]
 
 
 def test_a_database_that_can_not_be_migrated_leaves_every_process_serving(
@@ -119,14 +133,14 @@ def test_a_database_that_can_not_be_migrated_leaves_every_process_serving(
 def test_a_process_that_does_not_come_back_ends_it_with_the_others_serving(
     machine: Machine,
 ) -> None:
-    machine.dead = {1}
+    machine.dead = {"asgi1"}
     with pytest.raises(LaurelError) as caught:
         rolling.reload(nothing_said)
     assert "asgi:asgi1 does not answer" in str(caught.value)
     assert "/var/log/site/asgi1.log" in str(caught.value)
-    assert "restart 2" not in machine.done
-    assert machine.done[-1] == "probe 1"
-    assert [one for one in machine.done if one.startswith("drain")][-1] == "drain [1]"
+    assert "restart asgi2" not in machine.done
+    assert machine.done[-1] == "probe asgi1"
+    assert [one for one in machine.done if one.startswith("drain")][-1] == "drain asgi1"
 
 
 def test_a_process_that_fails_to_start_is_not_waited_for_as_long_as_a_slow_one(
@@ -134,7 +148,7 @@ def test_a_process_that_fails_to_start_is_not_waited_for_as_long_as_a_slow_one(
 ) -> None:
     monkeypatch.setattr(rolling, "START_LIMIT", 60.0)
     monkeypatch.setattr(rolling, "RETRIES", 0.2)
-    machine.dead, machine.failing = {1}, {1}
+    machine.dead, machine.failing = {"asgi1"}, {"asgi:asgi1"}
     started = time.monotonic()
     with pytest.raises(LaurelError, match="asgi:asgi1 does not answer after 0 s"):
         rolling.reload(nothing_said)
@@ -146,7 +160,7 @@ def test_a_reload_that_did_not_end_is_taken_up_again_by_the_next_provisioning(
 ) -> None:
     monkeypatch.setattr(rolling, "CURRENT", Path.cwd().parent)
     assert not rolling.outdated()
-    machine.dead = {1}
+    machine.dead = {"asgi1"}
     with pytest.raises(LaurelError):
         rolling.reload(nothing_said)
     # Whichever release they run now: nginx still gives one of them no requests.
@@ -184,7 +198,7 @@ def test_a_lone_process_is_not_drained(
     machine.settings = make_settings(1)
     rolling.reload(nothing_said)
     assert machine.done == [
-        *("redis start", "restart 0", "probe 0", "drain []"),
+        *("redis start", "restart asgi0", "probe asgi0", "drain"),
         *("restart others", "redis stop"),
     ]
 
@@ -193,22 +207,22 @@ def test_open_requests_are_waited_for(machine: Machine) -> None:
     machine.open = {"/run/daphne/daphne1.sock": [2, 1]}
     rolling.reload(nothing_said)
     assert machine.open == {"/run/daphne/daphne1.sock": []}
-    assert "restart 1" in machine.done
+    assert "restart asgi1" in machine.done
 
 
 def test_open_requests_are_not_waited_for_longer_than_the_setting_says(machine: Machine) -> None:
     machine.open = {"/run/daphne/daphne1.sock": [1] * 1000}
     rolling.reload(nothing_said)
     assert machine.open["/run/daphne/daphne1.sock"]
-    assert "restart 1" in machine.done
+    assert "restart asgi1" in machine.done
 
 
 def test_another_number_of_processes_restarts_the_group(machine: Machine) -> None:
-    machine.changed = [rolling.SUPERVISOR_CONF, nginx.SITE]
+    machine.changed = [supervisor.CONF / "asgi.conf", nginx.SITE]
     rolling.reload(nothing_said)
     assert machine.done == [
         "redis start",
-        *("supervisor update", "nginx reload", "probe 0", "probe 1", "probe 2"),
+        *("supervisor update", "nginx reload", "probe asgi0", "probe asgi1", "probe asgi2"),
         *("restart others", "redis stop"),
     ]
 
@@ -230,4 +244,76 @@ def test_a_second_reload_at_the_same_time_is_refused(machine: Machine) -> None:
     rolling.reload(reload_again)
     assert refused == ["another `laurel reload` is at work: wait for it to end"] * 3
     rolling.reload(nothing_said)
-    assert machine.done.count("restart 0") == 2
+    assert machine.done.count("restart asgi0") == 2
+
+
+# A group of its own for plain HTTP
+
+
+@pytest.fixture
+def split(machine: Machine, make_settings: Callable[..., Settings]) -> Machine:
+    """The machine with two processes of each of two servers."""
+    machine.settings = make_settings(2, DRAIN_SECONDS="0.3", HTTP_SERVER="gunicorn")
+    return machine
+
+
+def test_one_process_of_both_servers_goes_after_the_other(split: Machine) -> None:
+    said: list[str] = []
+    rolling.reload(said.append)
+    assert split.done == [
+        "redis start",
+        *("drain asgi0", "restart asgi0", "probe asgi0"),
+        *("drain asgi1", "restart asgi1", "probe asgi1"),
+        *("drain wsgi0", "restart wsgi0", "probe wsgi0"),
+        *("drain wsgi1", "restart wsgi1", "probe wsgi1"),
+        "drain",
+        *("restart others", "redis stop"),
+    ]
+    assert said == [
+        *("asgi:asgi0: 1 of 4", "asgi:asgi1: 2 of 4"),
+        *("wsgi:wsgi0: 3 of 4", "wsgi:wsgi1: 4 of 4"),
+    ]
+
+
+def test_one_process_of_each_server_has_no_other_to_take_its_requests(
+    split: Machine, make_settings: Callable[..., Settings]
+) -> None:
+    split.settings = make_settings(1, HTTP_SERVER="gunicorn")
+    rolling.reload(nothing_said)
+    assert [one for one in split.done if one.startswith("drain")] == ["drain"]
+
+
+def test_open_requests_of_gunicorn_are_waited_for(split: Machine) -> None:
+    split.open = {"/run/daphne/gunicorn1.sock": [2, 1]}
+    rolling.reload(nothing_said)
+    assert split.open == {"/run/daphne/gunicorn1.sock": []}
+
+
+def test_a_gunicorn_that_does_not_come_back_is_named_with_its_log(split: Machine) -> None:
+    split.dead = {"wsgi0"}
+    with pytest.raises(LaurelError, match=r"wsgi:wsgi0 does not answer.*/var/log/site/wsgi0\.log"):
+        rolling.reload(nothing_said)
+    assert split.done[-1] == "probe wsgi0"
+    assert "restart wsgi1" not in split.done
+
+
+def test_another_server_for_plain_http_restarts_both_groups(split: Machine) -> None:
+    split.changed = [supervisor.CONF / "wsgi.conf", nginx.SITE]
+    rolling.reload(nothing_said)
+    assert split.done == [
+        "redis start",
+        *("supervisor update", "nginx reload"),
+        *("probe asgi0", "probe asgi1", "probe wsgi0", "probe wsgi1"),
+        *("restart others", "redis stop"),
+    ]
+
+
+def test_processes_that_supervisord_does_not_know_yet_are_not_taken_for_well(
+    split: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rolling.wait(split.settings)
+    known = split.processes(split.settings)
+    assert [one.socket for one in known] == sockets(split.settings)
+    monkeypatch.setattr(supervisor, "processes", lambda _: known[:2])
+    with pytest.raises(LaurelError, match="supervisor has 2 processes and not 4: run `laurel rel"):
+        rolling.wait(split.settings)

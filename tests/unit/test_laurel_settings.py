@@ -2,17 +2,27 @@
 
 import json
 import os
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from laurel import settings
+from laurel import servers, settings
 from laurel.errors import LaurelError
 from laurel.settings import Settings
 
 BAKED = {
     "ASGI_APPLICATION": "mysite.asgi:application",
+    "WSGI_APPLICATION": "mysite.wsgi:application",
+    "ASGI_SERVER": "daphne",
+    "HTTP_SERVER": "same",
+    "ASGI_PATHS": "",
+    "ASGI_HOSTS": "",
+    "PROCESS_MANAGER": "supervisor",
+    "CHANNEL_LAYER": "project",
+    "BIND_ADDRESS": "127.0.0.1",
+    "BIND_PORT": "8000",
     "SETTINGS_MODULE": "mysite.settings",
     "HEALTH_PATH": "/healthz",
     "PROCESSES": "auto",
@@ -31,6 +41,8 @@ class Machine:
         self.site_env = folder / "site.env"
         self.instance_data = folder / "instance-data.json"
         self.memory = folder / "meminfo"
+        self.programs = folder / "current/venv/bin"
+        self.programs.mkdir(parents=True)
         self.has_memory(4096)
         self.bake()
 
@@ -40,6 +52,11 @@ class Machine:
     def bake(self, **changed: str) -> None:
         lines = [f"{key}={value}\n" for key, value in {**BAKED, **changed}.items()]
         self.build_env.write_text("".join(lines))
+
+    def install(self, *names: str) -> None:
+        """Put servers into the site's environment."""
+        for name in names:
+            (self.programs / name).touch()
 
     def hosts(self) -> list[str]:
         return settings.load().environment["ALLOWED_HOSTS"].split(",")
@@ -54,6 +71,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(settings, "SITE_ENV", machine.site_env)
     monkeypatch.setattr(settings, "INSTANCE_DATA", machine.instance_data)
     monkeypatch.setattr(settings, "MEMORY", machine.memory)
+    monkeypatch.setattr(servers, "CURRENT", tmp_path / "current")
     return machine
 
 
@@ -104,6 +122,8 @@ def test_the_operator_may_name_another_redis(machine: Machine) -> None:
         "rediss://:p@redis.example:6380/2",
         "unix:///run/redis.sock?db=1",
         "redis://[2001:db8::9]:6379",
+        "redis+sentinel://10.0.0.9/main",
+        "redis+sentinel://:p%40w@a.example:26380,b-2.example,10.0.0.9:26379/my-main.1/2",
     ],
 )
 def test_every_form_of_a_redis_url_is_taken(machine: Machine, url: str) -> None:
@@ -114,7 +134,16 @@ def test_every_form_of_a_redis_url_is_taken(machine: Machine, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["10.0.0.9", "10.0.0.9:6379", "http://a", "redis://a:port", "redis:"]
+    "url",
+    [
+        *("10.0.0.9", "10.0.0.9:6379", "http://a", "redis://a:port", "redis:"),
+        *("redis+sentinel://", "redis+sentinel://a", "redis+sentinel://a/", "redis+sentinel:///main"),
+        *("redis+sentinel://a,/main", "redis+sentinel://a:port/main", "redis+sentinel://a/main/x"),
+        *("redis+sentinel://a/main/1/2", "redis+sentinel://a/main?x=1", "redis+sentinel://a b/main"),
+        # Unquoted, and a name, which no Sentinel would be given.
+        *("redis+sentinel://:p/w@a/main", "redis+sentinel://site:pw@a/main"),
+        "sentinel://a/main",
+    ],
 )
 def test_a_redis_url_that_is_none_is_told_and_the_site_runs_on_its_own(
     machine: Machine, url: str
@@ -124,6 +153,8 @@ def test_a_redis_url_that_is_none_is_told_and_the_site_runs_on_its_own(
     assert loaded.environment["REDIS_URL"] == "redis://127.0.0.1:6379"
     (problem,) = loaded.problems
     assert problem.startswith("REDIS_URL is not of the form redis://")
+    assert "redis+sentinel://" in problem
+    assert "pw" not in problem
 
 
 @pytest.mark.parametrize("url", ["db.example/site", "postgres://u:secret@:5432x/site", "postgres:"])
@@ -241,6 +272,229 @@ def test_nonsense_is_reported_and_a_site_still_starts(
     assert loaded.processes == 2
     (problem,) = loaded.problems
     assert problem.startswith(f"PROCESSES={nonsense}: ")
+
+
+@pytest.mark.parametrize(("mib", "fit"), [(200, 1), (512, 1), (640, 1), (768, 2), (1279, 3)])
+def test_with_a_server_for_plain_http_each_process_is_two(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, mib: int, fit: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1, 2, 3})
+    machine.has_memory(mib)
+    machine.bake(HTTP_SERVER="gunicorn")
+    assert settings.load().processes == fit
+    # Where there is memory, there is one of each for each CPU.
+    machine.has_memory(4096)
+    assert settings.load().processes == 4
+
+
+@pytest.mark.parametrize("processes", ["auto", "2", "7"])
+def test_a_layer_in_memory_has_one_process_and_says_so(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, processes: str
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1, 2, 3})
+    machine.bake(PROCESSES=processes)
+    machine.site_env.write_text("CHANNEL_LAYER=memory\n")
+    loaded = settings.load()
+    assert loaded.processes == 1
+    (problem,) = loaded.problems
+    assert problem.startswith("CHANNEL_LAYER=memory loses messages between processes, and ")
+    assert f"PROCESSES={processes}: one process is used" in problem
+
+
+def test_a_layer_in_memory_goes_with_one_process(machine: Machine) -> None:
+    machine.bake(PROCESSES="1", CHANNEL_LAYER="memory")
+    loaded = settings.load()
+    assert (loaded.processes, loaded.problems) == (1, [])
+    assert loaded.environment["CHANNEL_LAYER"] == "memory"
+
+
+# Servers, and what starts them
+
+
+@pytest.mark.parametrize(
+    ("name", "server"),
+    [
+        *(("ASGI_SERVER", server) for server in ("uvicorn", "hypercorn", "granian")),
+        ("HTTP_SERVER", "gunicorn"),
+    ],
+)
+def test_the_operator_may_choose_a_server_that_is_installed(
+    machine: Machine, name: str, server: str
+) -> None:
+    machine.site_env.write_text(f"{name}={server}\n")
+    loaded = settings.load()
+    assert loaded.get(name) == BAKED[name]
+    (problem,) = loaded.problems
+    assert problem.startswith(f"{name}={server}: the site's environment has it not: ")
+    assert problem.endswith(f"; {BAKED[name]} is used")
+    machine.install(server)
+    loaded = settings.load()
+    assert (loaded.get(name), loaded.problems) == (server, [])
+    assert name not in loaded.environment
+
+
+def test_what_was_baked_needs_no_look(machine: Machine) -> None:
+    """While the machine is made, the environment is not there yet."""
+    machine.bake(ASGI_SERVER="uvicorn", HTTP_SERVER="gunicorn")
+    machine.site_env.write_text("ASGI_SERVER=uvicorn\n")
+    loaded = settings.load()
+    assert (loaded.get("ASGI_SERVER"), loaded.get("HTTP_SERVER")) == ("uvicorn", "gunicorn")
+    assert loaded.problems == []
+
+
+def test_the_operator_may_take_a_server_back(machine: Machine) -> None:
+    machine.bake(ASGI_SERVER="granian", HTTP_SERVER="gunicorn")
+    machine.install("daphne")
+    machine.site_env.write_text("ASGI_SERVER=daphne\nHTTP_SERVER=same\n")
+    loaded = settings.load()
+    assert (loaded.get("ASGI_SERVER"), loaded.get("HTTP_SERVER")) == ("daphne", "same")
+    assert loaded.problems == []
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "known"),
+    [
+        ("ASGI_SERVER", "apache", "daphne, granian, hypercorn, uvicorn"),
+        ("ASGI_SERVER", "gunicorn", "daphne, granian, hypercorn, uvicorn"),
+        ("ASGI_SERVER", "same", "daphne, granian, hypercorn, uvicorn"),
+        ("ASGI_SERVER", "", "daphne, granian, hypercorn, uvicorn"),
+        ("ASGI_SERVER", "../daphne", "daphne, granian, hypercorn, uvicorn"),
+        ("HTTP_SERVER", "uvicorn", "same, gunicorn"),
+        ("HTTP_SERVER", "Same", "same, gunicorn"),
+    ],
+)
+def test_an_unknown_server_is_told_with_those_that_are_known(
+    machine: Machine, name: str, given: str, known: str
+) -> None:
+    machine.install("daphne", "uvicorn", "gunicorn")
+    machine.site_env.write_text(f"{name}={given}\n")
+    loaded = settings.load()
+    assert loaded.get(name) == BAKED[name]
+    assert loaded.problems == [f"{name}={given}: it is one of {known}; {BAKED[name]} is used"]
+
+
+@pytest.mark.parametrize("where", ["bake", "site.env"])
+def test_gunicorn_without_a_wsgi_application_is_told_and_not_used(
+    machine: Machine, where: str
+) -> None:
+    machine.install("gunicorn")
+    if where == "bake":
+        machine.bake(HTTP_SERVER="gunicorn", WSGI_APPLICATION="")
+    else:
+        machine.bake(WSGI_APPLICATION="")
+        machine.site_env.write_text("HTTP_SERVER=gunicorn\n")
+    loaded = settings.load()
+    assert loaded.get("HTTP_SERVER") == "same"
+    assert loaded.problems == [
+        "HTTP_SERVER=gunicorn: the project has no WSGI application"
+        " (WSGI_APPLICATION=module:name); same is used"
+    ]
+    machine.site_env.write_text("HTTP_SERVER=gunicorn\nWSGI_APPLICATION=mysite.wsgi\n")
+    loaded = settings.load()
+    assert (loaded.get("HTTP_SERVER"), loaded.problems) == ("gunicorn", [])
+    assert loaded.environment["LAUREL_WSGI_APPLICATION"] == "mysite.wsgi"
+
+
+def test_gunicorn_with_a_layer_in_memory_is_told_and_not_used(machine: Machine) -> None:
+    machine.bake(PROCESSES="1", HTTP_SERVER="gunicorn", CHANNEL_LAYER="memory")
+    loaded = settings.load()
+    assert loaded.get("HTTP_SERVER") == "same"
+    assert loaded.problems == [
+        "HTTP_SERVER=gunicorn: CHANNEL_LAYER=memory reaches no websocket from its processes;"
+        " same is used"
+    ]
+
+
+@pytest.mark.parametrize(("baked", "given"), [("supervisor", "systemd"), ("systemd", "supervisor")])
+def test_no_machine_changes_what_starts_its_processes(
+    machine: Machine, baked: str, given: str
+) -> None:
+    machine.bake(PROCESS_MANAGER=baked)
+    machine.site_env.write_text(f"PROCESS_MANAGER={given}\n")
+    loaded = settings.load()
+    assert loaded.get("PROCESS_MANAGER") == baked
+    assert loaded.problems == [
+        f"PROCESS_MANAGER={given}: it is fixed when a machine is provisioned; {baked} is used"
+    ]
+    machine.site_env.write_text(f"PROCESS_MANAGER={baked}\n")
+    assert settings.load().problems == []
+
+
+@pytest.mark.parametrize("layer", ["project", "pubsub", "core"])
+def test_the_layer_that_is_chosen_reaches_the_site(machine: Machine, layer: str) -> None:
+    machine.site_env.write_text(f"CHANNEL_LAYER={layer}\n")
+    loaded = settings.load()
+    assert (loaded.environment["CHANNEL_LAYER"], loaded.problems) == (layer, [])
+
+
+def test_the_applications_reach_the_site(machine: Machine) -> None:
+    environment = settings.load().environment
+    assert environment["LAUREL_ASGI_APPLICATION"] == "mysite.asgi:application"
+    assert environment["LAUREL_WSGI_APPLICATION"] == "mysite.wsgi:application"
+
+
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [
+        ("BIND_PORT", ["1", "80", "8000", "59999", "64999", "65000", "65499", "65529", "65535"]),
+        ("BIND_ADDRESS", ["0.0.0.0", "10.0.0.7", "255.255.255.255"]),
+        ("ASGI_PATHS", ["/poll/", "/poll/,/sse,/a-b/c.d/~me/x+y@z%"]),
+        ("ASGI_HOSTS", ["live.example.org", ".example.org,10.0.0.7"]),
+    ],
+)
+def test_what_nginx_can_take_is_taken(machine: Machine, name: str, good: list[str]) -> None:
+    for value in good:
+        machine.site_env.write_text(f"{name}={value}\n")
+        loaded = settings.load()
+        assert (loaded.get(name), loaded.problems) == (value, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "used"),
+    [
+        ("BIND_PORT", ["0", "-1", "65536", "70000", "99999", "100000", "http", ""], "8000"),
+        (
+            "BIND_ADDRESS",
+            ["localhost", "::1", "127.0.0", "127.0.0.256", "1.2.3.4.5", "*", ""],
+            "127.0.0.1",
+        ),
+        ("CHANNEL_LAYER", ["redis", "Core", ""], "project"),
+    ],
+)
+def test_what_can_not_be_is_told_with_what_is_used(
+    machine: Machine, name: str, bad: list[str], used: str
+) -> None:
+    for value in bad:
+        machine.site_env.write_text(f"{name}={value}\n")
+        loaded = settings.load()
+        assert loaded.get(name) == used
+        (problem,) = loaded.problems
+        assert re.match(f"{name}={re.escape(value)}(:| is not) ", problem)
+        assert problem.endswith(f"; {used} is used")
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "kept", "left_out"),
+    [
+        ("ASGI_PATHS", "poll/,/sse/", "/sse/", "poll/"),
+        ("ASGI_PATHS", '/a";return,/sse/', "/sse/", '/a";return'),
+        ("ASGI_PATHS", "/a{1},/b$", "", "/a{1}"),
+        ("ASGI_HOSTS", "*,live.example.org", "live.example.org", "*"),
+        ("ASGI_HOSTS", "live.example.org;x", "", "live.example.org;x"),
+    ],
+)
+def test_what_nginx_would_refuse_is_left_out_and_told(
+    machine: Machine, name: str, given: str, kept: str, left_out: str
+) -> None:
+    machine.site_env.write_text(f"{name}={given}\n")
+    loaded = settings.load()
+    assert loaded.get(name) == kept
+    assert loaded.problems[0].startswith(f"{name}: {left_out} is left out: not ")
+
+
+def test_the_site_answers_to_names_that_stay_with_the_asgi_server(machine: Machine) -> None:
+    machine.site_env.write_text("ASGI_HOSTS=live.example.org\n")
+    assert {"example.org", "live.example.org"} <= set(machine.hosts())
 
 
 # The names that the site answers to

@@ -2,7 +2,7 @@
 
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from xmlrpc.server import SimpleXMLRPCDispatcher, SimpleXMLRPCRequestHandler
@@ -10,7 +10,8 @@ from xmlrpc.server import SimpleXMLRPCDispatcher, SimpleXMLRPCRequestHandler
 import pytest
 from laurel import supervisor
 from laurel.errors import LaurelError
-from laurel.supervisor import Process
+from laurel.settings import Settings
+from unit.processes import process
 
 
 class _Handler(SimpleXMLRPCRequestHandler):
@@ -67,49 +68,90 @@ def supervisord(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sup
         server.shutdown()
 
 
-def test_processes_come_in_the_order_of_their_numbers(supervisord: Supervisord) -> None:
+MakeSettings = Callable[..., Settings]
+
+
+def test_processes_come_in_the_order_of_their_numbers(
+    supervisord: Supervisord, make_settings: MakeSettings
+) -> None:
     for name in ("asgi10", "asgi2", "asgi0"):
         supervisord.add(name)
-    assert [process.number for process in supervisor.processes()] == [0, 2, 10]
+    assert [one.number for one in supervisor.processes(make_settings())] == [0, 2, 10]
 
 
-def test_processes_of_other_groups_are_left_out(supervisord: Supervisord) -> None:
+def test_processes_of_other_groups_are_left_out(
+    supervisord: Supervisord, make_settings: MakeSettings
+) -> None:
     supervisord.add("worker", group="worker")
     supervisord.add("asgi0")
-    assert [process.name for process in supervisor.processes()] == ["asgi:asgi0"]
+    assert [one.name for one in supervisor.processes(make_settings())] == ["asgi:asgi0"]
+    assert supervisor.others() == [("worker", "RUNNING")]
+    assert supervisor.pids() == [4711, 4711]
 
 
-def test_a_process_is_described(supervisord: Supervisord) -> None:
+def test_a_process_is_described(supervisord: Supervisord, make_settings: MakeSettings) -> None:
     supervisord.add("asgi0")
     supervisord.add("asgi1", pid=0, state="BACKOFF")
-    assert supervisor.processes() == [
-        Process(0, "asgi:asgi0", 4711, "RUNNING", 60, ""),
-        Process(1, "asgi:asgi1", 0, "BACKOFF", 0, "Exited too quickly"),
+    assert supervisor.processes(make_settings()) == [
+        process(0, pid=4711),
+        process(1, pid=0, state="BACKOFF", uptime=0, problem="Exited too quickly"),
     ]
 
 
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn", "granian"])
+def test_each_server_has_sockets_of_its_own_name(
+    supervisord: Supervisord, make_settings: MakeSettings, server: str
+) -> None:
+    supervisord.add("asgi4")
+    (found,) = supervisor.processes(make_settings(ASGI_SERVER=server))
+    assert found.socket == f"/run/daphne/{server}4.sock"
+
+
+def test_plain_http_has_a_group_of_its_own_that_comes_second(
+    supervisord: Supervisord, make_settings: MakeSettings
+) -> None:
+    for name in ("wsgi1", "wsgi0", "asgi1", "asgi0"):
+        supervisord.add(name, group=name[:4])
+    assert supervisor.processes(make_settings(HTTP_SERVER="gunicorn")) == [
+        process(number, group, pid=4711) for group in ("asgi", "wsgi") for number in (0, 1)
+    ]
+    # As long as supervisord has not taken up that there is none any more.
+    assert {one.group for one in supervisor.processes(make_settings())} == {"asgi"}
+    assert supervisor.others() == []
+
+
 def test_a_restart_waits_for_the_end_and_not_for_the_start(supervisord: Supervisord) -> None:
-    supervisor.restart(Process(3, "asgi:asgi3", 4711, "RUNNING", 60, ""))
+    supervisor.restart(process(3))
+    supervisor.restart(process(1, "wsgi"))
     assert supervisord.calls == [
         ("stopProcess", "asgi:asgi3", "True"),
         ("startProcess", "asgi:asgi3", "False"),
+        ("stopProcess", "wsgi:wsgi1", "True"),
+        ("startProcess", "wsgi:wsgi1", "False"),
     ]
 
 
 def test_a_process_that_does_not_run_is_only_started(supervisord: Supervisord) -> None:
-    supervisor.restart(Process(3, "asgi:asgi3", 0, "FATAL", 0, ""))
+    supervisor.restart(process(3, pid=0, state="FATAL"))
     assert supervisord.calls == [("startProcess", "asgi:asgi3", "False")]
 
 
 def test_a_fault_of_supervisord_is_told(supervisord: Supervisord) -> None:
     del supervisord.funcs["supervisor.startProcess"]
     with pytest.raises(LaurelError, match=r"startProcess.*asgi:asgi0"):
-        supervisor.restart(Process(0, "asgi:asgi0", 0, "FATAL", 0, ""))
+        supervisor.restart(process(0, pid=0, state="FATAL"))
 
 
 def test_a_supervisord_that_is_gone_is_told_with_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_settings: MakeSettings
 ) -> None:
     monkeypatch.setattr(supervisor, "SOCKET", str(tmp_path / "supervisor.sock"))
     with pytest.raises(LaurelError, match="systemctl status supervisor"):
-        supervisor.processes()
+        supervisor.processes(make_settings())
+
+
+def test_the_log_of_a_process_is_named(machine_files: Path) -> None:
+    for group in ("asgi", "wsgi"):
+        conf = (machine_files / f"etc/supervisor/conf.d/{group}.conf").read_text()
+        assert f"stdout_logfile={supervisor.log(f'{group}:{group}%(process_num)d')}\n" in conf
+    assert supervisor.log("worker") == "/var/log/site/worker.log"

@@ -44,7 +44,7 @@ def test_no_lines_leave_no_line(make_settings: MakeSettings) -> None:
 
 
 def test_only_drained_processes_are_down(make_settings: MakeSettings) -> None:
-    lines = templates.render("@UPSTREAM_SERVERS@", make_settings(3), {1}).splitlines()
+    lines = templates.render("@UPSTREAM_SERVERS@", make_settings(3), {"/run/daphne/daphne1.sock"}).splitlines()
     assert [" down;" in line for line in lines] == [False, True, False]
 
 
@@ -54,8 +54,9 @@ def test_drained_processes_are_read_off_the_file(
     site = tmp_path / "site.conf"
     monkeypatch.setattr(nginx, "SITE", site)
     assert nginx.drained() == set()
-    site.write_text(templates.render("@UPSTREAM_SERVERS@", make_settings(12), {1, 11}))
-    assert nginx.drained() == {1, 11}
+    drained = {"/run/daphne/daphne1.sock", "/run/daphne/daphne11.sock"}
+    site.write_text(templates.render("@UPSTREAM_SERVERS@", make_settings(12), drained))
+    assert nginx.drained() == drained
 
 
 @pytest.mark.parametrize("text", ["@NO_SUCH@", "listen @NO_SUCH@;"])

@@ -1,12 +1,16 @@
 """`laurel watch`: what is killed, and what is let be."""
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from laurel import health, supervisor, watch
+from laurel.process import Process
 from laurel.settings import Settings
-from laurel.supervisor import Process
+from unit.processes import process
 
 
 class Machine:
@@ -26,11 +30,12 @@ class Machine:
         state: str = "RUNNING",
         uptime: int = watch.START_LIMIT + 1,
         hung: bool = True,
+        group: str = "asgi",
     ) -> None:
-        number = len(self.processes)
-        self.processes.append(Process(number, f"asgi:asgi{number}", pid, state, uptime, ""))
+        added = process(len(self.processes), group, pid, state, uptime)
+        self.processes.append(added)
         if hung:
-            self.hung.add(f"/run/daphne/daphne{number}.sock")
+            self.hung.add(added.socket)
 
     def probe(self, path: str, target: str, _timeout: float) -> str:
         self.asked.append(path)
@@ -44,15 +49,15 @@ class Machine:
 def machine(monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., Settings]) -> Machine:
     """A machine whose processes are those of the test."""
     machine = Machine(make_settings())
-    monkeypatch.setattr(supervisor, "processes", lambda: machine.processes)
+    monkeypatch.setattr(supervisor, "processes", lambda _: machine.processes)
     monkeypatch.setattr(health, "probe", machine.probe)
     return machine
 
 
 @pytest.fixture
 def daphne() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that can be killed."""
-    with subprocess.Popen(["sleep", "60"]) as process:
+    """A process that can be killed, the first of its group as a manager makes it."""
+    with subprocess.Popen(["sleep", "60"], process_group=0) as process:
         yield process
         process.kill()
 
@@ -131,10 +136,32 @@ def test_a_process_that_answers_is_let_be(
     assert len(machine.asked) == 5
 
 
+def test_what_a_process_has_started_goes_with_it(machine: Machine) -> None:
+    """A worker of granian or gunicorn would serve on, and be nobody's."""
+    with subprocess.Popen(
+        ["bash", "-c", "sleep 60 & echo $!; wait"], process_group=0, stdout=subprocess.PIPE
+    ) as server:
+        assert server.stdout
+        worker = Path("/proc") / server.stdout.readline().decode().strip() / "cmdline"
+        assert worker.read_text() == "sleep\x0060\x00"
+        machine.add(server.pid, group="wsgi")
+        for _ in range(3):
+            machine.round()
+        assert server.wait(10) == -9
+        assert machine.said == [
+            f"wsgi:wsgi0 (pid {server.pid}) does not answer, killed: /healthz: timed out"
+        ]
+        deadline = time.monotonic() + 10
+        with suppress(FileNotFoundError, ProcessLookupError):  # it is gone
+            while worker.read_text():  # one that nobody has waited for has none any more
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+
 def test_only_the_one_that_hangs_is_killed(
     machine: Machine, daphne: subprocess.Popen[bytes]
 ) -> None:
-    with subprocess.Popen(["sleep", "60"]) as sibling:
+    with subprocess.Popen(["sleep", "60"], process_group=0) as sibling:
         machine.add(sibling.pid, hung=False)
         machine.add(daphne.pid)
         for _ in range(3):

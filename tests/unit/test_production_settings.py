@@ -23,6 +23,7 @@ SQLITE = "django.db.backends.sqlite3"
 POSTGRES = "django.db.backends.postgresql"
 STDOUT = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
 REDIS = "redis://10.0.0.9:6379/0"
+SENTINELS = "redis+sentinel://:p%40w@10.0.0.9,redis.example:26380/main/2"
 
 # Stands in for the package: what it was called with is what it returns.
 DATABASE_PARSER = """
@@ -571,6 +572,10 @@ def test_with_a_database_url_the_other_databases_move_all_the_same(
 # Redis
 
 
+# What redis-py gets wrong for RedisChannelLayer: idle websockets that die, and many that close.
+MENDED = {"socket_timeout": None, "max_connections": 10_000}
+
+
 def layer(backend: str, **config: Any) -> dict[str, Any]:
     return {"BACKEND": backend, "CONFIG": config}
 
@@ -592,7 +597,7 @@ def test_channel_layers_use_the_machines_redis(production: Any, url: str) -> Non
         second=layer(PUBSUB, hosts=["redis://a", "redis://b"], symmetric_encryption_keys=["k"]),
         third={"BACKEND": CORE},
     )
-    host = {"address": url, "socket_timeout": None}
+    host = {"address": url, **MENDED}
     assert found == {
         "default": layer(CORE, hosts=[host], prefix="shop", expiry=5),
         "second": layer(PUBSUB, hosts=[url], symmetric_encryption_keys=["k"]),
@@ -608,6 +613,7 @@ def test_the_layer_that_is_made_of_it_can_be_built(production: Any) -> None:
     pool = built.create_pool(0)
     kwargs = pool.connection_kwargs
     assert (kwargs["host"], kwargs["socket_timeout"], built.capacity) == ("10.0.0.9", None, 7)
+    assert pool.max_connections == 10_000
 
 
 def test_a_layer_of_the_time_before_redis_py_gets_an_address_alone(
@@ -617,7 +623,7 @@ def test_a_layer_of_the_time_before_redis_py_gets_an_address_alone(
     monkeypatch.setattr(production, "version", lambda _package: "3.4.1")
     assert layers(production, default=layer(CORE)) == {"default": layer(CORE, hosts=[REDIS])}
     monkeypatch.setattr(production, "version", lambda _package: "10.0")
-    host = {"address": REDIS, "socket_timeout": None}
+    host = {"address": REDIS, **MENDED}
     assert layers(production, default=layer(CORE)) == {"default": layer(CORE, hosts=[host])}
 
 
@@ -626,8 +632,11 @@ def test_a_project_that_reads_the_redis_url_itself_keeps_its_options(production:
     found = layers(
         production, default=layer(CORE, hosts=[host]), pubsub=layer(PUBSUB, hosts=[host])
     )
-    assert found["default"]["CONFIG"]["hosts"] == [{"socket_timeout": None, **host}]
+    assert found["default"]["CONFIG"]["hosts"] == [{**MENDED, **host}]
     assert found["pubsub"]["CONFIG"]["hosts"] == [host]
+    own = {**host, "socket_timeout": 60, "max_connections": 500}
+    found = layers(production, default=layer(CORE, hosts=[own]))
+    assert found["default"]["CONFIG"]["hosts"] == [own]
     elsewhere = {**host, "address": "redis://a"}
     found = layers(production, pubsub=layer(PUBSUB, hosts=[elsewhere]))
     assert found["pubsub"]["CONFIG"]["hosts"] == [REDIS]
@@ -641,6 +650,240 @@ def test_a_layer_of_another_kind_is_left_alone(production: Any, backend: str) ->
         {"CHANNEL_LAYERS": {"default": layer(backend, hosts=["a"])}}, {"REDIS_URL": REDIS}
     )
     assert "CHANNEL_LAYERS" not in values
+
+
+# The channel layer that the machine chooses
+
+
+KINDS = {"pubsub": PUBSUB, "core": CORE, "memory": MEMORY}
+OF_REDIS = {"hosts": [("localhost", 6379)], "prefix": "shop", "symmetric_encryption_keys": ["k"]}
+LAYERS_OF_PROJECTS = {
+    "core": layer(CORE, **OF_REDIS, expiry=5, capacity=7, group_expiry=60),
+    "pubsub": layer(PUBSUB, **OF_REDIS),
+    "memory": layer(MEMORY, capacity=7),
+    "theirs": layer("shop.layers.RedisChannelLayer", **OF_REDIS),
+    "rabbit": layer("channels_rabbitmq.core.RabbitmqChannelLayer", host="amqp://a"),
+    "bare": {"BACKEND": CORE},
+}
+
+
+# Of those, what any layer on Redis takes.
+TAKEN_BY_ALL = {"prefix": "shop", "symmetric_encryption_keys": ["k"]}
+HOSTS = {"core": [{"address": REDIS, **MENDED}], "pubsub": [REDIS]}
+
+
+def chosen(production: Any, kind: str, **own: dict[str, Any]) -> Any:
+    """The layers of a project with CHANNEL_LAYER=`kind`, and why they are others."""
+    said = {"CHANNEL_LAYER": kind, "REDIS_URL": REDIS}
+    values, reasons = production.overrides({"CHANNEL_LAYERS": own}, said)
+    return values.get("CHANNEL_LAYERS", own), dict(reasons).get("CHANNEL_LAYERS")
+
+
+@pytest.mark.parametrize("kind", ["pubsub", "core"])
+@pytest.mark.parametrize("own", LAYERS_OF_PROJECTS)
+def test_a_layer_on_redis_is_of_the_kind_that_is_chosen(
+    production: Any, kind: str, own: str
+) -> None:
+    theirs = LAYERS_OF_PROJECTS[own]
+    found, reason = chosen(production, kind, default=theirs, second=theirs)
+    if theirs["BACKEND"] == KINDS[kind]:
+        meant, why = theirs.get("CONFIG", {}), "REDIS_URL"
+    else:
+        meant = TAKEN_BY_ALL if own in ("core", "pubsub", "theirs") else {}
+        why = "CHANNEL_LAYER, REDIS_URL"
+    one = layer(KINDS[kind], **{**meant, "hosts": HOSTS[kind]})
+    assert found == {"default": one, "second": one}
+    assert reason == why
+
+
+@pytest.mark.parametrize("own", LAYERS_OF_PROJECTS)
+def test_a_layer_in_memory_has_nothing_of_the_one_before(production: Any, own: str) -> None:
+    theirs = LAYERS_OF_PROJECTS[own]
+    found, reason = chosen(production, "memory", default=theirs, second=theirs)
+    one = theirs if own == "memory" else {"BACKEND": MEMORY}
+    assert found == {"default": one, "second": one}
+    assert reason == (None if own == "memory" else "CHANNEL_LAYER")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("own", LAYERS_OF_PROJECTS)
+def test_the_layer_that_is_chosen_can_be_built(production: Any, kind: str, own: str) -> None:
+    from django.utils.module_loading import import_string
+
+    found, _ = chosen(production, kind, default=LAYERS_OF_PROJECTS[own])
+    config = {**found["default"].get("CONFIG", {})}
+    if "symmetric_encryption_keys" in config:
+        del config["symmetric_encryption_keys"]  # they need a package that not all have
+    assert import_string(found["default"]["BACKEND"])(**config) is not None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_project_without_layers_gets_the_one_that_is_chosen(production: Any, kind: str) -> None:
+    for theirs in ({}, {"CHANNEL_LAYERS": {}}):
+        values, _ = production.overrides(theirs, {"CHANNEL_LAYER": kind})
+        assert list(values["CHANNEL_LAYERS"]) == ["default"]
+        assert values["CHANNEL_LAYERS"]["default"]["BACKEND"] == KINDS[kind]
+
+
+def test_layers_keep_the_number_of_their_database(production: Any) -> None:
+    theirs = {"CHANNEL_LAYERS": {"default": layer(CORE, hosts=["redis://localhost/3"])}}
+    said = {"CHANNEL_LAYER": "pubsub", "REDIS_URL": "redis://10.0.0.9"}
+    values, _ = production.overrides(theirs, said)
+    assert values["CHANNEL_LAYERS"]["default"] == layer(PUBSUB, hosts=["redis://10.0.0.9/3"])
+
+
+@pytest.mark.parametrize("said", ["project", ""])
+@pytest.mark.parametrize("own", LAYERS_OF_PROJECTS)
+def test_a_layer_stays_of_its_kind_where_none_is_chosen(
+    production: Any, said: str, own: str
+) -> None:
+    theirs = LAYERS_OF_PROJECTS[own]
+    assert production.channel_layer({"CHANNEL_LAYERS": {"default": theirs}}, {}) == {}
+    found, _ = chosen(production, said, default=theirs)
+    assert found["default"]["BACKEND"] == theirs["BACKEND"]
+
+
+@pytest.mark.parametrize("said", ["redis", "Core", "pub-sub"])
+def test_an_unknown_layer_is_told_with_those_that_are_known(production: Any, said: str) -> None:
+    with pytest.raises(
+        ImproperlyConfigured,
+        match=f"^CHANNEL_LAYER={said}: it may be project, pubsub, core, memory$",
+    ):
+        production.overrides({}, {"CHANNEL_LAYER": said})
+
+
+def test_a_layer_on_redis_that_is_not_installed_is_told(project: Project) -> None:
+    project.write(f"CHANNEL_LAYERS = {{'default': {{'BACKEND': {MEMORY!r}}}}}\n")
+    # Python takes a name for missing whose entry is None.
+    without = "import sys; sys.modules['channels_redis'] = None; import laurel_production as its;"
+    for kind in ("pubsub", "core"):
+        ran = project.run("-c", without, CHANNEL_LAYER=kind)
+        assert ran.stderr.splitlines()[-1].endswith(
+            f"ImproperlyConfigured: CHANNEL_LAYER={kind}: add channels-redis to the requirements"
+        )
+    for kind in ("memory", "project"):
+        ran = project.run(
+            "-c", f"{without} print(its.CHANNEL_LAYERS['default']['BACKEND'])", CHANNEL_LAYER=kind
+        )
+        assert ran.stdout.strip() == MEMORY, ran.stderr
+
+
+# A Redis that Sentinels know
+
+
+@pytest.mark.parametrize(
+    ("url", "meant"),
+    [
+        ("redis+sentinel://a/main", {"sentinels": [("a", 26379)], "master_name": "main"}),
+        (
+            "redis+sentinel://a,b.example:26380,10.0.0.9/my-main/2",
+            {
+                "sentinels": [("a", 26379), ("b.example", 26380), ("10.0.0.9", 26379)],
+                "master_name": "my-main",
+                "db": 2,
+            },
+        ),
+        (
+            "redis+sentinel://:p%40w%2F@a/main/0",
+            {
+                "sentinels": [("a", 26379)],
+                "master_name": "main",
+                "db": 0,
+                "password": "p@w/",
+                "sentinel_kwargs": {"password": "p@w/"},
+            },
+        ),
+    ],
+)
+def test_a_service_of_sentinels_is_told_as_channels_redis_takes_it(
+    production: Any, url: str, meant: dict[str, Any]
+) -> None:
+    found = layers(
+        production,
+        url,
+        default=layer(CORE, hosts=["redis://localhost"], prefix="shop"),
+        second=layer(PUBSUB, hosts=["redis://localhost"]),
+        third=layer(MEMORY),
+    )
+    assert found == {
+        "default": layer(CORE, hosts=[{**meant, **MENDED}], prefix="shop"),
+        "second": layer(PUBSUB, hosts=[meant]),
+        "third": layer(MEMORY),
+    }
+
+
+@pytest.mark.parametrize("backend", [CORE, PUBSUB])
+def test_the_pool_that_is_made_of_it_asks_the_sentinels(production: Any, backend: str) -> None:
+    from channels_redis.utils import create_pool
+    from redis.asyncio.sentinel import SentinelConnectionPool
+
+    found = layers(production, SENTINELS, default=layer(backend))
+    (host,) = found["default"]["CONFIG"]["hosts"]
+    pool = create_pool(host)
+    assert isinstance(pool, SentinelConnectionPool)
+    assert pool.service_name == "main"
+    asked = [one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels]
+    assert [(one["host"], one["port"], one["password"]) for one in asked] == [
+        ("10.0.0.9", 26379, "p@w"),
+        ("redis.example", 26380, "p@w"),
+    ]
+    assert pool.connection_kwargs["db"] == 2
+    assert pool.connection_kwargs["password"] == "p@w"
+    if backend == CORE:
+        assert pool.connection_kwargs["socket_timeout"] is None
+        assert pool.max_connections == 10_000
+
+
+@pytest.mark.parametrize(
+    ("theirs", "asking"),
+    [
+        *(
+            ({"CACHES": {"default": {"BACKEND": backend}}}, "CACHES['default']")
+            for backend in (
+                "django.core.cache.backends.redis.RedisCache",
+                "django_redis.cache.RedisCache",
+                "redis_cache.RedisCache",
+            )
+        ),
+        ({"CELERY_BROKER_URL": "redis://a"}, "CELERY_BROKER_URL"),
+        ({"CELERY_RESULT_BACKEND": "rediss://a"}, "CELERY_RESULT_BACKEND"),
+        ({"BROKER_URL": "redis://a"}, "BROKER_URL"),
+        (
+            {
+                "CACHES": {"fast": {"BACKEND": "redis_cache.RedisCache"}},
+                "CELERY_BROKER_URL": "redis://a",
+            },
+            "CACHES['fast'] and CELERY_BROKER_URL",
+        ),
+    ],
+)
+def test_what_can_not_ask_sentinels_is_told_of_them(
+    production: Any, theirs: dict[str, Any], asking: str
+) -> None:
+    with pytest.raises(ImproperlyConfigured) as caught:
+        production.overrides(theirs, {"REDIS_URL": SENTINELS})
+    assert f"REDIS_URL names Sentinels, which {asking} can't ask: " in str(caught.value)
+    assert "p%40w" not in str(caught.value)
+
+
+def test_sentinels_leave_what_uses_no_redis_alone(production: Any) -> None:
+    theirs = {
+        "CACHES": {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
+        "CELERY_BROKER_URL": "amqp://a",
+        "CHANNEL_LAYERS": {"default": layer(PUBSUB)},
+    }
+    values, _ = production.overrides(theirs, {"REDIS_URL": SENTINELS})
+    assert "CACHES" not in values
+    assert "CELERY_BROKER_URL" not in values
+    assert values["CHANNEL_LAYERS"]["default"]["CONFIG"]["hosts"][0]["master_name"] == "main"
+
+
+def test_the_password_of_sentinels_is_not_printed(project: Project) -> None:
+    project.write(f"CHANNEL_LAYERS = {{'default': {{'BACKEND': {PUBSUB!r}}}}}\n")
+    found = project.printed(REDIS_URL=SENTINELS)["CHANNEL_LAYERS"]
+    assert "'redis.example'" in found
+    assert "p@w" not in found
+    assert "p%40w" not in found
 
 
 @pytest.mark.parametrize(
@@ -915,6 +1158,7 @@ EVERYTHING = {
     "TLS_IN_FRONT": "no",
     "DATABASE_URL": "postgres://u:p@db/site",
     "STATE_DIR": "/var/lib/site",
+    "CHANNEL_LAYER": "pubsub",
     "REDIS_URL": REDIS,
 }
 
@@ -927,7 +1171,10 @@ FULL = {
         "default": {**sqlite("/app/db"), "OPTIONS": {"timeout": 20}},
         "logs": {**sqlite("/app/logs"), "OPTIONS": {"timeout": 20}},
     },
-    "CHANNEL_LAYERS": {"default": layer(CORE, hosts=[{"address": REDIS, "db": 1}])},
+    "CHANNEL_LAYERS": {
+        "default": layer(CORE, hosts=[{"address": REDIS, "db": 1}]),
+        "second": layer(CORE, hosts=["redis://a"]),
+    },
     "CACHES": {"default": {"BACKEND": "redis_cache.RedisCache", "OPTIONS": {"a": []}}},
     "CELERY_BROKER_URL": "redis://a",
     "LOGGING": {
@@ -953,7 +1200,7 @@ def test_each_override_is_remembered_once_in_order_with_its_reason(
         ("SECURE_PROXY_SSL_HEADER", "nginx in front"),
         ("SESSION_COOKIE_SECURE", "TLS_IN_FRONT"),
         ("DATABASES", "DATABASE_URL, STATE_DIR"),
-        ("CHANNEL_LAYERS", "REDIS_URL"),
+        ("CHANNEL_LAYERS", "CHANNEL_LAYER, REDIS_URL"),
         ("CACHES", "REDIS_URL"),
         ("CELERY_BROKER_URL", "REDIS_URL"),
         ("LOGGING", "logs go to stdout"),

@@ -1,5 +1,6 @@
 """Whether the servers, their manager and the channel layer that were chosen go together."""
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -34,6 +35,10 @@ def problems(project: Project, given: Mapping[str, str]) -> Iterator[str]:
     port = given.get("BIND_PORT", "8000")
     if not (port.isdecimal() and 1 <= int(port) <= HIGHEST_PORT):
         yield f"BIND_PORT={port}: it is a number from 1 to {HIGHEST_PORT}"
+    try:
+        ipaddress.IPv4Address(given.get("BIND_ADDRESS", "127.0.0.1"))
+    except ValueError as error:
+        yield f"BIND_ADDRESS={given['BIND_ADDRESS']}: {error}"
 
 
 def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:

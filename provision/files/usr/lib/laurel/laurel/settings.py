@@ -23,7 +23,7 @@ INSTANCE_DATA = Path("/run/cloud-init/instance-data.json")
 MEMORY = Path("/proc/meminfo")
 # redis+sentinel://[:PASSWORD@]HOST[:PORT][,HOST[:PORT] ...]/SERVICE[/NUMBER]
 _SENTINELS = re.compile(
-    r"redis\+sentinel://([^@/]*@)?[\w.-]+(:\d+)?(,[\w.-]+(:\d+)?)*/[\w.-]+(/\d+)?"
+    r"redis\+sentinel://(:[^@/]*@)?[\w.-]+(:\d+)?(,[\w.-]+(:\d+)?)*/[\w.-]+(/\d+)?"
 )
 
 # What site.env may say besides the settings of the bake: production/laurel_production.py reads
@@ -35,6 +35,7 @@ FOR_THE_SITE = (
 # The first administrator: Django's own names for what `createsuperuser --noinput` is given.
 ADMINISTRATOR = "DJANGO_SUPERUSER_"
 LOCAL_REDIS = "redis://127.0.0.1:6379"
+HIGHEST_PORT = 65535
 
 # MiB, of `free` and smaps_rollup on Debian 13 with a small project: 257 are the system's, 60 belong
 # to each process that nobody visits; as much again is for its visitors.
@@ -145,7 +146,8 @@ def _check_urls(environment: dict[str, str], problems: list[str]) -> None:
     would take what belongs elsewhere, so that stays, and the site does not start."""
     if not _is_url(environment["REDIS_URL"], ("redis", "rediss", "unix", "redis+sentinel")):
         problems.append(
-            "REDIS_URL is not of the form redis://[:PASSWORD@]HOST[:PORT][/NUMBER];"
+            "REDIS_URL is not of the form redis://[:PASSWORD@]HOST[:PORT][/NUMBER], nor"
+            " redis+sentinel://[:PASSWORD@]HOST[:PORT],.../SERVICE[/NUMBER];"
             " this machine's own Redis is used"
         )
         environment["REDIS_URL"] = LOCAL_REDIS
@@ -196,11 +198,18 @@ def _usable(values: dict[str, str], problems: list[str]) -> dict[str, str]:
         ("STATIC_URL", r"(/[\w.~-]+)*/", "/static/"),
         ("MEDIA_URL", r"((/[\w.~-]+)+/)?", ""),
         ("CHANNEL_LAYER", r"project|pubsub|core|memory", "project"),
-        ("BIND_ADDRESS", r"\d{1,3}(\.\d{1,3}){3}", "127.0.0.1"),
-        ("BIND_PORT", r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}", "8000"),
     ):
         if name in values and not re.fullmatch(form, values[name]):
             problems.append(f"{name}={values[name]} is not of the form {form}; {default} is used")
+            usable[name] = default
+    for name, accept, default in (
+        ("BIND_ADDRESS", _address, "127.0.0.1"),
+        ("BIND_PORT", _port, "8000"),
+    ):
+        try:
+            accept(values.get(name, default))
+        except ValueError as error:
+            problems.append(f"{name}={values[name]}: {error}; {default} is used")
             usable[name] = default
     return usable
 
@@ -219,6 +228,16 @@ def _path(word: str) -> str:
 
 def _network(word: str) -> str:
     return str(ipaddress.ip_network(word, strict=False))
+
+
+def _address(word: str) -> str:
+    return str(ipaddress.IPv4Address(word))
+
+
+def _port(word: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", word) or int(word) > HIGHEST_PORT:
+        raise ValueError(f"not a number from 1 to {HIGHEST_PORT}")
+    return word
 
 
 def _processes(values: dict[str, str], problems: list[str]) -> int:

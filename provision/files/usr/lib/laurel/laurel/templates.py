@@ -64,7 +64,9 @@ def _computed(settings: Settings, drained: Set[str]) -> dict[str, str]:
         "ASGI_PATHS_MAP": "\n".join(
             f'"~^{re.escape(path)}" asgi;' for path in settings.words("ASGI_PATHS")
         ),
-        "ASGI_HOSTS_MAP": "\n".join(f"{name} asgi;" for name in settings.words("ASGI_HOSTS")),
+        "ASGI_HOSTS_MAP": "\n".join(
+            f'"~*^{_host_pattern(name)}$" asgi;' for name in settings.words("ASGI_HOSTS")
+        ),
         "SERVER_NAMES": " ".join([*dict.fromkeys(names), "_"]),
         "PROCFILE_PROGRAMS": procfile.programs(settings),
         "PROCFILE_FOLDER": procfile.folder(settings),
@@ -75,6 +77,13 @@ def _computed(settings: Settings, drained: Set[str]) -> dict[str, str]:
             f"{address} 1;" for address in settings.words("TRUSTED_PROXIES")
         ),
     }
+
+
+def _host_pattern(name: str) -> str:
+    """The regular expression of a name, and of all below it where it begins with a dot."""
+    # A table of names would refuse one that is there twice, or is long, and nginx then starts not.
+    below = r"(.+\.)?" if name.startswith(".") else ""
+    return below + re.escape(name.removeprefix("."))
 
 
 def _upstream(group: Group, settings: Settings, drained: Set[str]) -> str:
