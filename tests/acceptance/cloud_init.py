@@ -1,21 +1,31 @@
-"""What cloud-init says of itself, in its files.
+"""What cloud-init is asked for, and what it says of itself, in its files.
 
 Its own command takes ten seconds to start on an emulated machine.
 """
 
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
+from acceptance.settings import SITE_ENV, site_lines
 from machine import Host
 
 DONE_SECONDS = 300.0
 
-# What the user-data of the machine that goes through the stages ask for, besides its key.
-USER_DATA = {
-    "write_files": [
-        {"path": "/etc/proof.conf", "content": "given = by user-data\n", "permissions": "0640"}
-    ]
-}
+# A file of the user-data of the machine that goes through the stages.
+GIVEN = {"path": "/etc/proof.conf", "content": "given = by user-data\n", "permissions": "0640"}
+
+
+def site_env(text: str) -> dict[str, Any]:
+    """Fields of user-data that write `text` to the machine's settings."""
+    return {"write_files": [{"path": SITE_ENV, "content": text, "permissions": "0640"}]}
+
+
+def user_data(settings: Mapping[str, str]) -> dict[str, Any]:
+    """What the machine that goes through the stages is asked for, besides its key."""
+    text = site_lines(settings)
+    return {"write_files": [GIVEN, *(site_env(text)["write_files"] if text else [])]}
 
 
 def datasource(machine: Host) -> str:

@@ -2,14 +2,16 @@
 
 import html
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra.host
 from acceptance import cloud_init, inside
-from acceptance.daphnes import daphnes
+from acceptance.choice import fits, misjudged
+from acceptance.processes import processes
+from acceptance.settings import DEFAULTS, given, settings_of
 from acceptance.stages import (
     AFTER_POWER_CUT,
     AFTER_REBOOT,
@@ -19,6 +21,7 @@ from acceptance.stages import (
     HARDWARE,
     STAGES,
     Course,
+    after_boot,
     remarks,
 )
 from acceptance.web import Browser
@@ -28,6 +31,8 @@ from machine.vagrant import vagrant_host
 DISK_GIB = 8  # larger than the image, so that growing shows
 HOSTNAME = "proof"  # in the meta-data of a machine of ours
 TOP = Path(__file__).resolve().parents[2]
+GIVEN = pytest.StashKey[dict[str, str]]()
+_written: list[pytest.Item] = []  # every check, of whatever machine
 
 # Markers, with why a check that bears one does not run on a host that is reached by SSH alone.
 NOT_ON_A_HOST = {
@@ -36,6 +41,7 @@ NOT_ON_A_HOST = {
 }
 NOT_UNASKED = {
     "disruptive": "kills, restarts or writes: only with DISRUPT=1",
+    "new_workers": "has nginx start new workers: only with DISRUPT=1",
     "writes": "leaves messages or a user on the site: only with DISRUPT=1",
     "after_restart": "the host is restarted only with DISRUPT=1",
 }
@@ -48,6 +54,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--host", help="a host that runs, as user@address[:port]")
     group.addoption("--key", type=Path, help="private key for --host")
     group.addoption("--url", help="the site on --host, if not http://address")
+    group.addoption(
+        "--setting",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what the machine is set to, if not the default; a machine of ours is told at its"
+        " first boot. It chooses the checks",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,11 +69,63 @@ def pytest_configure(config: pytest.Config) -> None:
         "once": "nothing that a restart could change; first stage only",
         "after_restart": "only where something came before",
         "disruptive": "kills, restarts or writes; last in its stage",
+        "new_workers": "has nginx start new workers",
         "writes": "leaves messages or a user on the site",
         "own": "of one project alone",
+        "short": "of the short run, which a value that is not the default is put to",
+        "where": "only where settings are so: where(NAME=value)",
+        "unless": "not where settings are so: unless(NAME=value)",
         **NOT_ON_A_HOST,
     }.items():
         config.addinivalue_line("markers", f"{name}: {text}")
+    try:
+        config.stash[GIVEN] = given(config.getoption("--setting"))
+    except ValueError as error:
+        raise pytest.UsageError(f"--setting: {error}") from None
+
+
+def _given(config: pytest.Config) -> dict[str, str]:
+    """What --setting says, by name."""
+    return config.stash[GIVEN]
+
+
+def _supposed(config: pytest.Config) -> dict[str, str]:
+    """The settings that choose the checks."""
+    return {**DEFAULTS, **_given(config)}
+
+
+def _told(config: pytest.Config) -> str:
+    said = " ".join(f"{name}={value}" for name, value in _given(config).items())
+    return f"settings: {said or 'none given'}"
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """What the machine is set to."""
+    return _told(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Collector,
+) -> Generator[None, object, object]:
+    """Of the checks, make those that the settings choose."""
+    made = yield
+    if not isinstance(made, list):
+        return made
+    _written.extend(made)
+    return [item for item in made if fits(item, _supposed(collector.config))]
+
+
+def _see_settings(config: pytest.Config, machine: Host) -> None:
+    """Raise AssertionError if the machine is not the one that the checks were chosen for."""
+    true = settings_of(machine)
+    others = {
+        name: true.get(name, "(none of that name)")
+        for name, value in _given(config).items()
+        if true.get(name) != value
+    } | misjudged(_written, _supposed(config), true)
+    told = ", ".join(f"{name}={value}" for name, value in others.items())
+    assert not others, f"these are not this machine's checks, it has {told}: say so with SET"
 
 
 def _may_disrupt() -> bool:
@@ -68,7 +134,8 @@ def _may_disrupt() -> bool:
 
 def _stages(config: pytest.Config) -> tuple[str, ...]:
     if config.getoption("--image"):
-        return STAGES
+        short = config.getoption("markexpr").startswith("short")
+        return tuple(stage for stage in STAGES if not short or stage != AFTER_POWER_CUT)
     return (AS_FOUND, AFTER_REBOOT) if _may_disrupt() else (AS_FOUND,)
 
 
@@ -133,6 +200,7 @@ def _host(config: pytest.Config) -> RemoteHost:
 @pytest.fixture(scope="session")
 def the_course(pytestconfig: pytest.Config) -> Iterator[Course]:
     """The one machine that goes through the stages; see `course`."""
+    after_boot.insert(0, lambda machine, _stage: _see_settings(pytestconfig, machine))
     image: Path | None = pytestconfig.getoption("--image")
     if not image:
         try:
@@ -150,10 +218,10 @@ def the_course(pytestconfig: pytest.Config) -> Iterator[Course]:
         name="acceptance",
         disk_gib=DISK_GIB,
         hostname=HOSTNAME,
-        extra_user_data=cloud_init.USER_DATA,
+        extra_user_data=cloud_init.user_data(_given(pytestconfig)),
         **HARDWARE[FIRST_BOOT]._asdict(),
     ) as machine:
-        yield Course(machine, hostname=HOSTNAME)
+        yield Course(machine, _stages(pytestconfig), hostname=HOSTNAME)
         _timings.update(machine.timings)
 
 
@@ -196,12 +264,26 @@ def health_path(course: Course) -> str:
 
 
 @pytest.fixture
+def settings(course: Course) -> dict[str, str]:
+    """What the machine is set to, by name."""
+    return course.settings
+
+
+@pytest.fixture
 def well(machine: Host, health_path: str) -> int:
     """The status with which a process itself, past nginx, answers `health_path`."""
-    first, *_ = daphnes(machine)
+    first, *_ = processes(machine)
     status = inside.ask(machine, health_path, socket=first.socket).status
     assert status < 400
     return status
+
+
+@pytest.fixture
+def paths(health_path: str, well: int, settings: dict[str, str]) -> dict[str, int]:
+    """What visitors may ask for, each with the status of its answer: every server has one."""
+    # With a server of its own for plain HTTP, the health path may be the ASGI server's.
+    own = {} if settings["HTTP_SERVER"] == "same" else {"/no-such-page-of-the-proof": 404}
+    return {health_path: well, **own}
 
 
 @pytest.fixture
@@ -232,8 +314,9 @@ def _figures() -> list[str]:
     return [*timings, *_measured]
 
 
-def pytest_html_results_summary(prefix: list[str]) -> None:
-    prefix.extend(f"<pre>{html.escape(line)}</pre>" for line in [*_figures(), *remarks])
+def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
+    lines = [_told(session.config), *_figures(), *remarks]
+    prefix.extend(f"<pre>{html.escape(line)}</pre>" for line in lines)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

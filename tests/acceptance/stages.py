@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from acceptance.settings import settings_of
 from machine import Host, KernelPanicError, Machine, MachineTimeoutError
 from machine.qemu import Firmware
 
@@ -139,12 +140,6 @@ def bring_up(
             remarks.append(f"begun again after a panic under emulation: {said}")
         machine.crash()
         boot = machine.start
-
-
-def settings_of(machine: Host) -> dict[str, str]:
-    """What the machine was baked with, by name: HEALTH_PATH and the others."""
-    lines = machine.succeed("cat /etc/laurel/build.env").splitlines()
-    return dict(line.split("=", 1) for line in lines)
 
 
 def settle(machine: Host, path: str) -> None:

@@ -1,6 +1,7 @@
 """What a visitor of the site does: pages, forms and websockets, from outside the machine."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -44,9 +45,16 @@ class Browser(requests.Session):
 
 
 def open_websocket(
-    url: str, path: str, *, origin: str | None = None, cookie: str | None = None
+    url: str,
+    path: str,
+    *,
+    origin: str | None = None,
+    cookie: str | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> websocket.WebSocket:
     """Open a websocket of the site at `url` (http://...); `origin` is the page's, as a browser's.
+
+    `headers` are of the handshake, besides those that it must have.
 
     Raises websocket.WebSocketBadStatusException if the handshake is refused.
     """
@@ -55,4 +63,5 @@ def open_websocket(
         timeout=ANSWER_SECONDS,
         origin=origin or url,
         cookie=cookie,
+        header=dict(headers or {}),
     )

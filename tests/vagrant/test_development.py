@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.chat_site.chat import guest, new_text
-from acceptance.daphnes import guests_of_every_process
+from acceptance.processes import guests_of_every_process
 from acceptance.web import Browser
 from machine import RemoteHost
 from machine.vagrant import vagrant_host

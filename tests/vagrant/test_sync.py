@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import websocket
 from acceptance.chat_site.chat import Guest, guest, new_text
-from acceptance.daphnes import guests_of_every_process, wait_until_healthy
+from acceptance.processes import guests_of_every_process, wait_until_healthy
 from acceptance.web import Browser
 from machine.vagrant import vagrant_host
 

@@ -19,9 +19,9 @@ def test_cloud_init_is_done_without_a_warning(machine):
 
 @pytest.mark.hypervisor
 def test_a_file_of_the_user_data_is_as_given(host):
-    for given in cloud_init.USER_DATA["write_files"]:
-        file = host.file(given["path"])
-        assert (file.content_string, file.user, file.mode) == (given["content"], "root", 0o640)
+    file = host.file(cloud_init.GIVEN["path"])
+    assert file.content_string == cloud_init.GIVEN["content"]
+    assert (file.user, file.mode) == ("root", 0o640)
 
 
 @pytest.mark.hypervisor

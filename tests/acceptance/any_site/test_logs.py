@@ -1,12 +1,27 @@
-"""Logs: each has a limit in bytes."""
+"""Logs: what is written there, and that each has a limit in bytes."""
 
 import re
+import uuid
 
 import pytest
+from acceptance import inside
+from acceptance.choice import each_group
+from acceptance.processes import processes, wait_until_logged
 
 
-def test_supervisor_bounds_each_process_log(host):
-    conf = host.file("/etc/supervisor/conf.d/asgi.conf").content_string
+@pytest.mark.short
+@each_group
+def test_each_process_writes_of_its_requests(machine, group):
+    for process in processes(machine, group):
+        path = f"/no-such-page-{uuid.uuid4()}"
+        inside.ask(machine, path, socket=process.socket)
+        wait_until_logged(machine, group, path)
+
+
+@pytest.mark.where(PROCESS_MANAGER="supervisor")
+@each_group
+def test_supervisor_bounds_each_process_log(host, group):
+    conf = host.file(f"/etc/supervisor/conf.d/{group}.conf").content_string
     assert re.search(r"^stdout_logfile_maxbytes=10MB$", conf, re.M)
     assert re.search(r"^stdout_logfile_backups=3$", conf, re.M)
 

@@ -4,9 +4,19 @@ import re
 
 import pytest
 from acceptance import inside
-from acceptance.daphnes import connections, daphnes
+from acceptance.choice import each_group
+from acceptance.processes import connections, processes
+from acceptance.settings import SHARING, shared_socket
 
 SITE = "/etc/nginx/sites-available/site.conf"
+UPSTREAMS = {"asgi": "channels-backend", "wsgi": "http-backend"}
+
+
+def upstream(host, group):
+    """What nginx is told of the processes of a group."""
+    text = host.file(SITE).content_string
+    (found,) = re.findall(rf"^upstream {UPSTREAMS[group]} {{$(.*?)^}}", text, re.M | re.S)
+    return found
 
 
 def test_configuration_has_no_warning(machine):
@@ -14,13 +24,29 @@ def test_configuration_has_no_warning(machine):
     assert (result.status, result.stderr) == (0, "")
 
 
+@pytest.mark.short
 def test_site_answers_through_nginx(browser, health_path, well):
     assert browser.get(health_path).status_code == well
 
 
-def test_upstream_lists_each_process_and_no_other(machine, host):
-    listed = re.findall(r"^ *server unix:(\S+) max_fails=0;", host.file(SITE).content_string, re.M)
-    assert listed == [daphne.socket for daphne in daphnes(machine)]
+@pytest.mark.short
+@each_group
+def test_upstream_lists_each_process_and_no_other(machine, host, group):
+    listed = re.findall(r"^ *server unix:(\S+) max_fails=0;", upstream(host, group), re.M)
+    assert listed == [process.socket for process in processes(machine, group)]
+
+
+@pytest.mark.short
+@pytest.mark.where(ASGI_SERVER=SHARING)
+def test_the_shared_socket_is_the_backup(host, settings):
+    address, port = shared_socket(settings)
+    assert f"server {address}:{port} backup " in upstream(host, "asgi")
+
+
+@pytest.mark.short
+@pytest.mark.unless(ASGI_SERVER=SHARING)
+def test_there_is_no_backup_that_nobody_would_answer(host):
+    assert "backup" not in host.file(SITE).content_string
 
 
 def test_any_of_the_machines_addresses_is_a_host_of_the_site(machine, health_path, well):
@@ -75,4 +101,5 @@ def test_only_a_websocket_asks_a_process_for_an_upgrade(machine):
 def test_connections_to_the_processes_are_kept(machine, browser, health_path):
     for _ in range(10):
         browser.get(health_path)
-    assert sum(connections(machine).values()) > 0
+    kept = [*connections(machine).values(), *connections(machine, "wsgi").values()]
+    assert sum(kept) > 0

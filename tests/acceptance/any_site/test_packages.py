@@ -2,11 +2,12 @@
 
 import pytest
 
-SERVICES = ["nginx", "supervisor", "redis-server", "laurel-watch"]
+SUPERVISOR = pytest.param("supervisor", marks=pytest.mark.where(PROCESS_MANAGER="supervisor"))
+SERVICES = ["nginx", SUPERVISOR, "redis-server", "laurel-watch"]
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("package", ["nginx", "supervisor", "redis-server"])
+@pytest.mark.parametrize("package", ["nginx", SUPERVISOR, "redis-server"])
 def test_package_is_installed(host, package):
     assert host.package(package).is_installed
 

@@ -1,20 +1,34 @@
-"""Supervisor's processes: as many as CPUs, as the user site, from the guide's conf."""
+"""The site's processes: as many as CPUs, as the user site, with sockets that all share."""
 
-from acceptance.daphnes import daphnes
-
-
-def cpus(machine):
-    return int(machine.succeed("nproc"))
-
-
-def test_one_process_runs_for_each_cpu(machine):
-    found = daphnes(machine)
-    assert [daphne.state for daphne in found] == ["RUNNING"] * cpus(machine)
+import pytest
+from acceptance.choice import each_group
+from acceptance.processes import processes, strays
+from acceptance.settings import SHARING, shared_socket
 
 
-def test_processes_run_as_site(machine):
-    for daphne in daphnes(machine):
-        assert machine.succeed(f"stat -c %U:%G /proc/{daphne.pid}").strip() == "site:site"
+def wanted(machine, settings):
+    """How many processes a group is to have."""
+    given = settings["PROCESSES"]
+    return int(given) if given.isdecimal() else int(machine.succeed("nproc"))
+
+
+@pytest.mark.short
+@each_group
+def test_one_process_runs_for_each_cpu(machine, settings, group):
+    # Unless PROCESSES says how many.
+    found = [process.state for process in processes(machine, group)]
+    assert found == ["RUNNING"] * wanted(machine, settings)
+
+
+@pytest.mark.short
+@each_group
+def test_processes_run_as_site(machine, group):
+    for process in processes(machine, group):
+        assert machine.succeed(f"stat -c %U:%G /proc/{process.pid}").strip() == "site:site"
+
+
+def test_every_process_of_site_is_looked_after(machine):
+    assert strays(machine) == []
 
 
 def test_site_user_can_not_log_in(host):
@@ -24,22 +38,28 @@ def test_site_user_can_not_log_in(host):
 
 def test_processes_can_not_write_their_own_code(machine):
     machine.fail("runuser -u site -- test -w /srv/site/current/app")
-    machine.fail("runuser -u site -- test -w /srv/site/current/venv/bin/daphne")
+    machine.fail("runuser -u site -- test -w /srv/site/current/venv/bin")
+    machine.fail("runuser -u site -- test -w /srv/site/current/venv/bin/django-admin")
     machine.succeed("runuser -u site -- test -w /var/lib/site")
 
 
+@pytest.mark.where(PROCESS_MANAGER="supervisor")
 def test_reread_and_update_find_no_change(machine):
     assert machine.succeed("supervisorctl reread").strip() == "No config updates to processes"
-    before = [daphne.pid for daphne in daphnes(machine)]
+    before = [process.pid for process in processes(machine)]
     assert machine.succeed("supervisorctl update").strip() == ""
-    assert [daphne.pid for daphne in daphnes(machine)] == before
+    assert [process.pid for process in processes(machine)] == before
 
 
-def test_each_process_holds_the_shared_socket(machine):
-    shown = machine.succeed("ss -Hltnp 'sport = :8000'")
-    for daphne in daphnes(machine):
-        assert f"pid={daphne.pid}," in shown
+@pytest.mark.short
+@pytest.mark.where(ASGI_SERVER=SHARING)
+def test_each_process_holds_the_shared_socket(machine, settings):
+    _, port = shared_socket(settings)
+    shown = machine.succeed(f"ss -Hltnp 'sport = :{port}'")
+    for process in processes(machine):
+        assert f"pid={process.pid}," in shown
 
 
+@pytest.mark.short
 def test_status_finds_nothing_wrong(machine):
     machine.succeed("laurel status")

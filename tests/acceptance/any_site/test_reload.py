@@ -1,12 +1,14 @@
 """`laurel reload`: every process is renewed under load, and no GET fails."""
 
+import re
 import threading
 from collections import Counter
 from contextlib import ExitStack
+from itertools import cycle
 
 import pytest
 import requests
-from acceptance.daphnes import daphnes
+from acceptance.processes import every_process
 from acceptance.stages import during_reload
 from acceptance.web import Browser
 
@@ -15,30 +17,32 @@ VISITORS = 4
 # the process that starts gets none.
 READING = 0.2
 
-pytestmark = pytest.mark.disruptive
+pytestmark = [pytest.mark.once, pytest.mark.disruptive, pytest.mark.short]
 
 
 class Load:
-    """Visitors that ask for one path again and again, while the context lasts.
+    """Visitors that ask for the paths again and again, in turn, while the context lasts.
 
-    `repeated` counts the requests that met a kept connection as nginx closed it, which it does
-    when it takes up a configuration. As browsers do, and RFC 9112, 9.3.1 allows, a visitor sends
-    such a GET again, once, on a new connection.
+    `answers` counts statuses, and errors by their names. `repeated` counts the requests that met a
+    kept connection as nginx closed it, which it does when it takes up a configuration. As browsers
+    do, and RFC 9112, 9.3.1 allows, a visitor sends such a GET again, once, on a new connection.
     """
 
-    def __init__(self, url, path):
+    def __init__(self, url, *paths):
         self.answers = Counter()
         self.repeated = 0
-        self._url, self._path = url, path
+        self._url, self._paths = url, paths
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._visit) for _ in range(VISITORS)]
 
     def _visit(self):
         browser, kept = Browser(self._url), False
+        paths = cycle(self._paths)
+        path = next(paths)
         while not self._over.wait(READING):
             try:
-                self.answers[browser.get(self._path).status_code] += 1
-                kept = True
+                self.answers[browser.get(path).status_code] += 1
+                kept, path = True, next(paths)
             except requests.ConnectionError as error:
                 if kept and "Connection aborted" in str(error):
                     self.repeated += 1
@@ -59,35 +63,57 @@ class Load:
             thread.join()
 
 
-@pytest.mark.once
-def test_a_reload_fails_no_request_even_if_a_process_can_not_start(
-    machine, health_path, well, record_property
-):
-    before = daphnes(machine)
-    program = "/srv/site/current/venv/bin/daphne"
-    with Load(machine.url, health_path) as load:
-        machine.succeed(f"mv {program} {program}.away")
+def named(process):
+    """How `laurel` calls it, whatever manages it: asgi:asgi0, asgi@0.service ..."""
+    return rf"\b{process.group}\D*{process.number}\S*"
+
+
+@pytest.mark.unless(PROCESSES="1")
+def test_a_reload_fails_no_request_even_if_a_process_can_not_start(machine, paths, record_property):
+    before = every_process(machine)
+    python = "/srv/site/current/venv/bin/python"
+    with Load(machine.url, *paths) as load:
+        # Every server is a program of this one.
+        machine.succeed(f"mv {python} {python}.away")
         try:
             stopped = machine.execute("laurel reload", timeout=600)
         finally:
-            machine.succeed(f"mv {program}.away {program}")
-        meanwhile = daphnes(machine)
+            machine.succeed(f"mv {python}.away {python}")
+        meanwhile = every_process(machine)
         told = machine.execute("laurel status").stderr
-        with ExitStack() as others:
+        with ExitStack() as stack:
             for context in during_reload:
-                others.enter_context(context(machine))
+                stack.enter_context(context(machine))
             machine.succeed("laurel reload", timeout=600)
-    after = daphnes(machine)
+    after = every_process(machine)
     record_property("answers under reload", dict(load.answers))
     record_property("repeated on a new connection", load.repeated)
-    assert set(load.answers) == {well}, load.answers
-    assert load.answers[well] > 50
-    assert load.repeated <= load.answers[well] / 100
+    assert set(load.answers) == set(paths.values()), load.answers
+    assert load.answers.total() > 50
+    assert load.repeated <= load.answers.total() / 100
     # The first reload stopped at the process that could not start, and touched no other.
     assert stopped.status == 1
-    assert "asgi:asgi0 does not answer" in stopped.stderr
-    assert "asgi:asgi0 gets no requests" in told
-    assert [daphne.pid for daphne in meanwhile[1:]] == [daphne.pid for daphne in before[1:]]
+    failed = [one for one in before if re.search(f"{named(one)} does not answer", stopped.stderr)]
+    assert len(failed) == 1, stopped
+    assert re.search(f"{named(failed[0])} gets no requests", told), told
+    pids = {one.name: one.pid for one in meanwhile}
+    assert [one for one in before if pids.get(one.name) != one.pid] == failed
     # The second renewed every one.
-    assert {daphne.pid for daphne in before} & {daphne.pid for daphne in after} == set()
+    assert {one.pid for one in before} & {one.pid for one in after} == set()
+    machine.succeed("laurel status")
+
+
+@pytest.mark.where(PROCESSES="1")
+def test_visitors_of_a_lone_process_wait_or_are_told_to_come_back(
+    machine, browser, health_path, well, record_property
+):
+    before = every_process(machine)
+    with Load(machine.url, health_path) as load:
+        machine.succeed("laurel reload", timeout=600)
+    record_property("answers under reload", dict(load.answers))
+    assert set(load.answers) <= {well, 503}, load.answers
+    assert load.answers[well]
+    assert browser.get(health_path).status_code == well
+    after = every_process(machine)
+    assert {one.pid for one in before} & {one.pid for one in after} == set()
     machine.succeed("laurel status")

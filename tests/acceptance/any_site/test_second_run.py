@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from acceptance.daphnes import daphnes
+from acceptance.processes import every_process
 from machine import RemoteHost
 
 TOP = Path(__file__).resolve().parents[3]
@@ -38,7 +38,7 @@ def test_a_second_run_changes_no_file_and_restarts_no_process(machine):
         assert same, f"provisioned by another revision: check out {source['revision']} first"
 
     def state():
-        pids = [daphne.pid for daphne in daphnes(machine)]
+        pids = [process.pid for process in every_process(machine)]
         return machine.succeed(FILES).splitlines(), machine.succeed(SERVICES), pids
 
     # The machine's own project, settings and source: any other would be another release.

@@ -5,7 +5,7 @@ import re
 import pytest
 import websocket
 from acceptance import inside
-from acceptance.daphnes import daphnes
+from acceptance.processes import processes
 from acceptance.stages import remarks
 from acceptance.web import open_websocket
 
@@ -34,6 +34,7 @@ def known(course):
     return setting
 
 
+@pytest.mark.short
 def test_its_page_answers(browser, known):
     if page := known("PAGE_PATH"):
         assert browser.get(page).status_code < 400
@@ -45,6 +46,7 @@ def test_an_error_shows_no_source(browser):
     assert "Traceback" not in answer.text
 
 
+@pytest.mark.short
 def test_its_static_file_is_served_by_nginx(machine, browser, known):
     if file := known("STATIC_FILE"):
         answer = browser.get(file)
@@ -63,23 +65,24 @@ def refusal(url, path):
     return 0
 
 
+@pytest.mark.short
 def test_its_websocket_opens_or_is_for_members_alone(machine, known):
     path = known("WEBSOCKET_PATH")
     if path and (status := refusal(machine.url, path)):
         # Past nginx and from the machine itself, the site lets no stranger in either.
-        first, *_ = daphnes(machine)
+        first, *_ = processes(machine)
         answer = inside.ask(machine, path, socket=first.socket, headers=HANDSHAKE)
         assert status == answer.status == 403
         remarks.append(f"not checked: {path} opens: the site lets in members alone")
 
 
+@pytest.mark.short
 def test_its_other_processes_run(machine, course):
     if course.settings["PROCFILE"]:
         procfile = machine.succeed(f"cat /srv/site/current/app/{course.settings['PROCFILE']}")
         names = set(re.findall(r"^([\w-]+):", procfile, re.MULTILINE)) - {"web", "release"}
-        shown = machine.execute("supervisorctl status").stdout
-        running = set(re.findall(r"^([\w-]+) +RUNNING", shown, re.MULTILINE))
-        assert names <= running, shown
+        found = processes(machine, "procfile")
+        assert names <= {process.name for process in found if process.state == "RUNNING"}, found
 
 
 def test_settings_that_are_others_here_are_shown_without_their_secrets(machine):

@@ -2,22 +2,38 @@
 
 import re
 
+import pytest
 from acceptance import inside
-from acceptance.daphnes import daphnes
+from acceptance.choice import each_group
+from acceptance.processes import processes
+from acceptance.settings import SHARING, shared_socket
 
 
-def test_shared_socket_answers(machine, health_path, well):
-    assert inside.ask(machine, health_path, port=8000).status == well
+@pytest.mark.short
+@pytest.mark.where(ASGI_SERVER=SHARING)
+def test_shared_socket_answers(machine, settings, health_path, well):
+    address, port = shared_socket(settings)
+    assert inside.ask(machine, health_path, address=address, port=port).status == well
 
 
-def test_each_process_answers_on_its_own_socket(machine, health_path, well):
-    for daphne in daphnes(machine):
-        assert inside.ask(machine, health_path, socket=daphne.socket).status == well
+@pytest.mark.short
+@pytest.mark.unless(ASGI_SERVER=SHARING)
+def test_nobody_listens_where_processes_would_share(machine, settings):
+    # A server that accepts there and never answers would be worse than none.
+    assert machine.succeed(f"ss -Hltn 'sport = :{settings['BIND_PORT']}'") == ""
 
 
-def test_nginx_may_use_each_socket(machine):
-    for daphne in daphnes(machine):
-        machine.succeed(f"runuser -u www-data -- test -w {daphne.socket}")
+@pytest.mark.short
+@each_group
+def test_each_process_answers_on_its_own_socket(machine, group, health_path, well):
+    for process in processes(machine, group):
+        assert inside.ask(machine, health_path, socket=process.socket).status == well
+
+
+@each_group
+def test_nginx_may_use_each_socket(machine, group):
+    for process in processes(machine, group):
+        machine.succeed(f"runuser -u www-data -- test -w {process.socket}")
 
 
 def test_only_ssh_and_http_listen_beyond_loopback(machine):
@@ -39,7 +55,11 @@ def test_redis_listens_on_loopback_alone(host):
     assert not host.socket("tcp://0.0.0.0:6379").is_listening
 
 
-def test_shared_socket_is_ipv4_loopback_alone(host):
+@pytest.mark.short
+@pytest.mark.where(ASGI_SERVER=SHARING)
+def test_shared_socket_is_ipv4_loopback_alone(host, settings):
     # With `localhost` on both sides, supervisor binds one address and nginx tries two.
-    assert host.socket("tcp://127.0.0.1:8000").is_listening
-    assert not host.socket("tcp://::1:8000").is_listening
+    address, port = shared_socket(settings)
+    assert address.startswith("127.")
+    assert host.socket(f"tcp://{address}:{port}").is_listening
+    assert not host.socket(f"tcp://::1:{port}").is_listening

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import websocket
@@ -39,9 +39,14 @@ class Guest:
 
 
 @contextmanager
-def guest(url: str, path: str = PUBLIC, cookie: str | None = None) -> Iterator[Guest]:
+def guest(
+    url: str,
+    path: str = PUBLIC,
+    cookie: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Iterator[Guest]:
     """Join the chat, and leave it at the end."""
-    socket = open_websocket(url, path, cookie=cookie)
+    socket = open_websocket(url, path, cookie=cookie, headers=headers)
     try:
         yield Guest(socket)
     finally:
@@ -51,7 +56,7 @@ def guest(url: str, path: str = PUBLIC, cookie: str | None = None) -> Iterator[G
 class QuietGuest:
     """Joins the chat in the background and reads what comes, as a browser does.
 
-    That answers Daphne's pings, too. `heard` is when the last message came (time.monotonic()).
+    That answers the server's pings, too. `heard` is when the last message came (time.monotonic()).
     """
 
     def __init__(self, url: str) -> None:

@@ -8,6 +8,7 @@ from acceptance.chat_site.chat import new_text
 IDLE_SECONDS = 75  # nginx closes what is quiet for 60
 
 
+@pytest.mark.short
 @pytest.mark.once
 @pytest.mark.writes
 def test_an_idle_websocket_lives(quiet_guest, record_property):

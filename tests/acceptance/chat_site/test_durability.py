@@ -4,6 +4,7 @@ import pytest
 from acceptance.chat_site.chat import guest, new_text
 
 
+@pytest.mark.short
 @pytest.mark.after_restart
 def test_the_last_word_before_the_restart_is_there(machine, last_word):
     with guest(machine.url) as late:

@@ -4,27 +4,31 @@ import re
 
 import pytest
 from acceptance.chat_site.chat import new_text
-from acceptance.daphnes import daphnes
+from acceptance.processes import every_process, family
 
 
 def statics(browser):
     return re.findall(r'(?:href|src)="(/static/[^"]+)"', browser.get("/").text)
 
 
+@pytest.mark.short
 def test_chat_page_is_served(browser):
     answer = browser.get("/")
     assert answer.status_code == 200
     assert "<form" in answer.text
 
 
+@pytest.mark.short
 def test_admin_asks_for_a_login(browser):
     assert "/admin/login/" in browser.get("/admin/").headers["Location"]
 
 
+@pytest.mark.short
 def test_healthz_says_that_a_process_serves(browser):
     assert browser.get("/healthz").status_code == 200
 
 
+@pytest.mark.short
 def test_readyz_finds_database_and_channel_layer(browser):
     answer = browser.get("/readyz")
     assert (answer.status_code, answer.json()["database"], answer.json()["channel_layer"]) == (
@@ -34,6 +38,7 @@ def test_readyz_finds_database_and_channel_layer(browser):
     )
 
 
+@pytest.mark.short
 def test_static_files_are_served_and_may_be_kept_for_ever(browser):
     assert statics(browser)
     for path in statics(browser):
@@ -46,7 +51,9 @@ def test_static_files_are_served_and_may_be_kept_for_ever(browser):
 @pytest.mark.disruptive
 def test_static_files_come_from_nginx_alone(machine, browser):
     paths = statics(browser)
-    pids = " ".join(str(daphne.pid) for daphne in daphnes(machine))
+    pids = " ".join(
+        str(pid) for process in every_process(machine) for pid in family(machine, process.pid)
+    )
     # A stopped process answers nobody, and goes on as if nothing had been.
     machine.succeed(f"kill -STOP {pids}")
     try:
@@ -57,6 +64,7 @@ def test_static_files_come_from_nginx_alone(machine, browser):
     assert browser.get("/").status_code == 200
 
 
+@pytest.mark.short
 @pytest.mark.writes
 def test_form_is_taken_on_the_forwarded_port(browser):
     text = new_text("posted")
@@ -65,5 +73,6 @@ def test_form_is_taken_on_the_forwarded_port(browser):
     assert text in browser.get("/").text
 
 
+@pytest.mark.short
 def test_form_without_its_token_is_refused(browser):
     assert browser.post("/say/", data={"message": "x"}).status_code == 403

@@ -6,12 +6,14 @@ from contextlib import ExitStack
 import pytest
 import websocket
 from acceptance.chat_site.chat import PUBLIC, STAFF, guest, new_text
-from acceptance.daphnes import connections, guests_of_every_process, websockets_taken
-from acceptance.web import open_websocket
+from acceptance.processes import connections, guests_of_every_process, websockets
+from acceptance.web import Browser, open_websocket
 
 NOT_STAFF = 4403  # chat.consumers
+GUESTS = 100
 
 
+@pytest.mark.short
 @pytest.mark.writes
 def test_a_message_is_echoed(machine):
     text = new_text("echo")
@@ -20,6 +22,7 @@ def test_a_message_is_echoed(machine):
         speaker.hear(text)
 
 
+@pytest.mark.short
 @pytest.mark.writes
 def test_guests_of_every_process_hear_each_other(machine):
     with guests_of_every_process(machine, lambda: guest(machine.url)) as guests:
@@ -30,27 +33,31 @@ def test_guests_of_every_process_hear_each_other(machine):
                 listener.hear(text)
 
 
+@pytest.mark.short
 @pytest.mark.once
+@pytest.mark.new_workers
+@pytest.mark.unless(PROCESSES="1")
 def test_websockets_are_spread_evenly(machine, record_property):
-    before = websockets_taken(machine)
-    count = 20 * len(before)
+    before = websockets(machine)
     with ExitStack() as stack:
-        for _ in range(count):
+        for _ in range(GUESTS):
             stack.enter_context(guest(machine.url))
-        held = {number: n - before[number] for number, n in websockets_taken(machine).items()}
-        # Each came to its process's own socket: on the shared one, chance alone makes it even.
-        assert sum(connections(machine).values()) >= count
+        held = {number: n - before[number] for number, n in connections(machine).items()}
     record_property("websockets of each process", list(held.values()))
+    # Each came to its process's own socket: on the shared one, chance alone makes it even.
+    assert sum(held.values()) >= GUESTS, held
     # The shared socket alone gave 17, 19, 20 and 44 of 100.
     assert max(held.values()) - min(held.values()) <= 4, held
 
 
+@pytest.mark.short
 def test_a_foreign_page_is_refused(machine):
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
         open_websocket(machine.url, PUBLIC, origin="http://evil.example")
     assert refused.value.status_code == 403
 
 
+@pytest.mark.short
 def test_the_staff_room_refuses_guests_with_its_own_code(machine):
     socket = open_websocket(machine.url, STAFF)
     opcode, data = socket.recv_data()
@@ -58,12 +65,17 @@ def test_the_staff_room_refuses_guests_with_its_own_code(machine):
     assert int.from_bytes(data[:2], "big") == NOT_STAFF
 
 
+@pytest.mark.short
 @pytest.mark.writes
 def test_the_staff_room_takes_staff(machine, staff_cookie):
     text = new_text("among staff")
     with guest(machine.url, STAFF, cookie=staff_cookie) as speaker:
         speaker.say(text)
         speaker.hear(text)
+    # The same session is known to whoever serves pages.
+    page = Browser(machine.url).get("/staff/", headers={"Cookie": staff_cookie})
+    assert page.status_code == 200
+    assert text in page.text
 
 
 @pytest.mark.once

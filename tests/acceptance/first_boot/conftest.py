@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.stages import bring_up, settings_of, settle
+from acceptance.settings import settings_of
+from acceptance.stages import bring_up, settle
 from machine import Machine
 
 Boot = Callable[..., Machine]

@@ -1,14 +1,13 @@
-"""Instances of one image: what user-data tells each, what tells them apart, and how they are."""
+"""Instances of one image: what tells them apart, and how they are."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from acceptance.stages import bring_up, settings_of, settle
+from acceptance.settings import SITE_ENV, settings_of
+from acceptance.stages import bring_up, settle
 from machine import Host, Machine
 
-SITE_ENV = "/etc/laurel/site.env"
 HOST_KEYS = ("ed25519", "ecdsa")  # those of packer/base/files/etc/cloud/cloud.cfg.d
 # Prints the public half of each key, made of the secret one: a name, a type and a body a line.
 PUBLIC_KEYS = """
@@ -18,11 +17,7 @@ for key in /etc/ssh/ssh_host_*_key; do
 done
 """
 STATUS_SECONDS = 600.0
-
-
-def site_env(text: str) -> dict[str, Any]:
-    """Fields of user-data that write `text` to the machine's settings."""
-    return {"write_files": [{"path": SITE_ENV, "content": text, "permissions": "0640"}]}
+SUPERVISORS = "$(ls -d /etc/supervisor 2>/dev/null)"  # where it is what starts the processes
 
 
 def start_side_by_side(*machines: Machine) -> None:
@@ -104,10 +99,10 @@ def faults_of(machine: Host, *, settings: Mapping[str, str]) -> list[str]:
     for what, command in {
         "failed units": "systemctl list-units --state=failed --plain --no-legend",
         # What is written beside a file before it takes its name, see laurel.files.
-        "half-made files": "find /etc/laurel /etc/nginx /etc/supervisor /run/laurel"
-        " -type f -name '.*'; find /var/lib/site -maxdepth 1 -name '*-journal'",
-        "empty files": "find /etc/laurel /etc/ssh /etc/nginx/sites-available /etc/supervisor"
-        " /var/lib/cloud/data -type f -size 0 ! -name project.env",
+        "half-made files": "find /etc/laurel /etc/nginx /run/laurel"
+        f" {SUPERVISORS} -type f -name '.*'; find /var/lib/site -maxdepth 1 -name '*-journal'",
+        "empty files": "find /etc/laurel /etc/ssh /etc/nginx/sites-available"
+        f" /var/lib/cloud/data {SUPERVISORS} -type f -size 0 ! -name project.env",
     }.items():
         told = machine.succeed(command).strip()
         if told:

@@ -4,13 +4,10 @@ The first has no user-data but a key. The second's is full of mistakes, as someb
 """
 
 import pytest
-from acceptance.first_boot.instances import (
-    SITE_ENV,
-    identity_of,
-    site_env,
-    start_side_by_side,
-)
-from acceptance.stages import settings_of
+from acceptance.cloud_init import site_env
+from acceptance.first_boot.instances import identity_of, start_side_by_side
+from acceptance.processes import processes
+from acceptance.settings import SITE_ENV, settings_of
 from machine import Machine
 
 # What the machine must name of each line that it can't use.
@@ -79,8 +76,8 @@ def test_a_clone_without_user_data_is_sound(clones):
 def test_a_clone_with_mistakes_serves_on_defaults(clones):
     _, faulty = clones
     faulty.wait_for_http(settings_of(faulty)["HEALTH_PATH"], status=range(500))
-    running = faulty.succeed("supervisorctl status | grep -c 'asgi.*RUNNING'")
-    assert int(running) == 1, "one process for each CPU, as where nothing is said"
+    running = [process.state for process in processes(faulty)]
+    assert running == ["RUNNING"], "one process for each CPU, as where nothing is said"
     # What can be used is used.
     assert "faulty.example.com" in faulty.succeed("cat /etc/nginx/sites-available/site.conf")
 

@@ -7,7 +7,8 @@ written out by then is gone.
 from functools import partial
 
 import pytest
-from acceptance.first_boot.instances import faults_of, settle_here, site_env
+from acceptance.cloud_init import site_env
+from acceptance.first_boot.instances import faults_of, settle_here
 from acceptance.stages import BOOT_SECONDS, bring_up
 from machine import Machine
 
@@ -17,7 +18,7 @@ DISK_GIB = 8  # larger than the image, so that the file system is resized
 # systemd says on the console what it starts until a login prompt is there, and our units may come
 # after that: each tells by itself. Of its migrations Django tells as it ends each.
 TELL = """
-for unit in laurel-configure laurel-migrate supervisor; do
+for unit in laurel-configure laurel-migrate supervisor laurel-processes; do
     folder=/run/systemd/system/$unit.service.d
     mkdir -p $folder
     echo "[Service]" >$folder/proof.conf
@@ -32,13 +33,13 @@ systemctl daemon-reload
 CLOUD_INIT = r"EXT4-fs \(\w+\): resizing filesystem"
 CONFIGURE = r"proof: laurel-configure starts"
 MIGRATE = r"Applying \S+\.\.\. OK"
-SUPERVISOR = r"proof: supervisor starts"
+PROCESSES = r"proof: (supervisor|laurel-processes) starts"
 
 CUTS = {
     "as-cloud-init-grows-the-root": [CLOUD_INIT],
     "as-laurel-configure-starts": [CONFIGURE],
     "in-the-middle-of-laurel-migrate": [MIGRATE],
-    "as-supervisor-starts": [SUPERVISOR],
+    "as-its-processes-start": [PROCESSES],
     "three-times-in-a-row": [CLOUD_INIT, CONFIGURE, MIGRATE],
 }
 
@@ -66,7 +67,7 @@ def test_a_cut_first_boot_ends_as_an_uncut_one(survivor):
     assert faults_of(survivor, settings=SETTINGS) == []
 
 
-@pytest.mark.parametrize("survivor", ["as-supervisor-starts"], indirect=True)
+@pytest.mark.parametrize("survivor", ["as-its-processes-start"], indirect=True)
 def test_an_instance_is_not_made_anew_for_a_site_that_was_not_up_yet(survivor):
     # It may wait for its database for minutes: who resets it then finds the same host keys.
     said = survivor.succeed("journalctl --boot --unit laurel-first-boot --output cat")

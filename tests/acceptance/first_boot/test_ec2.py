@@ -2,8 +2,8 @@
 
 import pytest
 from acceptance import cloud_init
-from acceptance.daphnes import daphnes
-from acceptance.stages import settings_of
+from acceptance.processes import processes
+from acceptance.settings import settings_of
 from machine import Ec2
 from machine.disk import GIB
 
@@ -80,7 +80,7 @@ def test_the_root_fills_the_disk(machine):
 
 
 def test_one_process_runs_for_each_cpu(machine):
-    assert [daphne.state for daphne in daphnes(machine)] == ["RUNNING"] * CPUS
+    assert [process.state for process in processes(machine)] == ["RUNNING"] * CPUS
 
 
 def test_cloud_init_is_done_without_a_warning(machine, measure):

@@ -4,8 +4,8 @@ import json
 
 import pytest
 from acceptance import cloud_init
-from acceptance.daphnes import daphnes
-from acceptance.stages import settings_of
+from acceptance.processes import processes
+from acceptance.settings import settings_of
 from machine import Ec2
 from machine.disk import GIB
 
@@ -69,5 +69,5 @@ def test_the_host_name_is_its_clouds(machine):
 
 def test_the_site_serves_on_one_cpu_and_the_smallest_disk(machine, browser):
     assert browser.get(settings_of(machine)["HEALTH_PATH"]).status_code < 400
-    assert [daphne.state for daphne in daphnes(machine)] == ["RUNNING"]
+    assert [process.state for process in processes(machine)] == ["RUNNING"]
     assert int(machine.succeed("findmnt -nbo SIZE /")) > DISK_GIB * GIB * 0.9

@@ -4,15 +4,15 @@ import re
 from dataclasses import dataclass
 
 import pytest
+from acceptance.cloud_init import site_env
 from acceptance.first_boot.instances import (
-    SITE_ENV,
     Identity,
     faults_of,
     identity_of,
     lines_of,
     settle_here,
-    site_env,
 )
+from acceptance.settings import SITE_ENV
 from acceptance.stages import bring_up
 from machine import Machine
 

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 import websocket
-from acceptance.daphnes import guests_of_every_process
+from acceptance.processes import guests_of_every_process
 from acceptance.web import ANSWER_SECONDS, open_websocket
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from acceptance.chat_site.chat import guest, new_text
+from acceptance.cloud_init import site_env
 from acceptance.first_boot.chat.services import GUESTS_HOST, Database, balancer, postgresql, redis
-from acceptance.first_boot.instances import SITE_ENV, site_env, start_side_by_side
+from acceptance.first_boot.instances import start_side_by_side
+from acceptance.settings import SITE_ENV
 from acceptance.web import Browser
 from machine import Machine
 
