@@ -11,6 +11,7 @@ packages=(
 	qemu-system-x86 qemu-utils ovmf              # bake and boot
 	mmdebstrap fdisk dosfstools mtools e2fsprogs # the base disk, the seeds
 	socat                                        # a cloud's metadata, carried into a machine
+	systemd                                      # systemd-analyze and its like: what reads the units
 	git openssh-client python3-venv              # revision, keys, tests
 	shellcheck shfmt                             # lint
 	"$@"
