@@ -45,9 +45,12 @@ class Answer:
 
 
 class Nginx:
-    """nginx on 127.0.0.1:`port`; `folder` holds the sockets, the logs and release/public."""
+    """nginx on 127.0.0.1:`port`; `folder` holds the sockets, the logs and release/public.
 
-    def __init__(self, binary: str, folder: Path, site: str, backup_port: int) -> None:
+    `backup_port` is that of the shared socket, None for a server that takes no part in one.
+    """
+
+    def __init__(self, binary: str, folder: Path, site: str, backup_port: int | None) -> None:
         self.binary = binary
         self.folder = folder
         self.port = _free_port()
@@ -57,16 +60,17 @@ class Nginx:
         (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
         (folder / "site.conf").write_text(self._runnable(site, backup_port))
 
-    def _runnable(self, site: str, backup_port: int) -> str:
+    def _runnable(self, site: str, backup_port: int | None) -> str:
         """`site` with the machine's addresses and folders exchanged, and nothing else."""
         exchanged = {
             "listen 80 default_server;": f"listen 127.0.0.1:{self.port} default_server;",
             "    listen [::]:80 default_server;\n": "",
-            "server 127.0.0.1:8000 ": f"server 127.0.0.1:{backup_port} ",
             "unix:/run/daphne/": f"unix:{self.folder}/",
             "/var/log/site/": f"{self.folder}/",
             "/srv/site/current/": f"{self.folder}/release/",
         }
+        if backup_port:
+            exchanged["server 127.0.0.1:8000 "] = f"server 127.0.0.1:{backup_port} "
         for old, new in exchanged.items():
             assert old in site, f"site.conf has no {old!r}"
             site = site.replace(old, new)

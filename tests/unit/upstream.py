@@ -1,4 +1,4 @@
-"""A server in the place of one Daphne, which writes down what it is asked."""
+"""A server in the place of one process of the site, which writes down what it is asked."""
 
 import itertools
 import socket
@@ -56,6 +56,12 @@ class Upstream:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections it holds that nobody has closed."""
+        assert self._server
+        return self._server.open_connections()
+
     def kill(self) -> None:
         """As after SIGKILL: nothing listens, every connection is cut, the socket's file stays."""
         if self._server:
@@ -97,6 +103,9 @@ class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
 
     def server_close(self) -> None:
         self.socket.close()
+
+    def open_connections(self) -> int:
+        return sum(connection.fileno() >= 0 for connection in self.connections)
 
     def cut(self) -> None:
         for connection in self.connections:
