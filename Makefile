@@ -9,8 +9,12 @@ export PYTHONDONTWRITEBYTECODE = 1
 
 PYTHON = build/venv/bin/python
 ARCH = $(shell dpkg --print-architecture)
-# A marker expression of pytest: CHECKS="not disruptive" leaves out what kills and restarts.
+# A marker expression of pytest: CHECKS="not disruptive" leaves out what kills and restarts,
+# CHECKS=short is the run for a value that is not the default.
 CHECKS ?=
+# What the machine is set to, if not the default: SET="ASGI_SERVER=uvicorn HTTP_SERVER=gunicorn". It
+# chooses the checks, and the image is told at its first boot.
+SET ?=
 # What is put to the proof: the image; with TARGET=vagrant Vagrant's machine; with
 # HOST=user@address (and KEY=file) a host that runs, where DISRUPT=1 allows checks that kill,
 # restart or write.
@@ -44,7 +48,7 @@ SECONDS = 20
 ROWS =
 
 .DEFAULT_GOAL = help
-.PHONY: help prerequisites inspect image box vagrant sync vagrant-destroy differences acceptance acceptance-first-boot acceptance-faults acceptance-vagrant acceptance-projects acceptance-full bench bench-servers run test lint format lock clean
+.PHONY: help prerequisites inspect image box vagrant sync vagrant-destroy differences acceptance acceptance-first-boot acceptance-faults acceptance-vagrant acceptance-projects acceptance-servers acceptance-full bench bench-servers run test lint format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 29
@@ -74,7 +78,7 @@ differences: prerequisites ## what tells Vagrant's machine from the image, and w
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/differences.py $(IMAGE)
 
 acceptance: prerequisites ## boot the image, check it, reboot it, cut its power, checking each time
-	@$(PYTHON) -m pytest $(OFFLINE) tests/acceptance/any_site $(OWN) -v --tb=short -m "$(CHECKS)" $(PROVED) --junit-xml=$(REPORTS)/acceptance.xml --html=$(REPORTS)/acceptance.html --self-contained-html
+	@$(PYTHON) -m pytest $(OFFLINE) tests/acceptance/any_site $(OWN) -v --tb=short -m "$(CHECKS)" $(SET:%='--setting=%') $(PROVED) --junit-xml=$(REPORTS)/acceptance.xml --html=$(REPORTS)/acceptance.html --self-contained-html
 
 acceptance-first-boot: ## boot the image as clouds do: twice at once, cut off, with and without a network and services
 	@packer/prerequisites.sh $(if $(PROJECT),,postgresql redis-server)
@@ -89,10 +93,13 @@ acceptance-vagrant: image ## Vagrant's machine from nothing to nothing: up, chec
 acceptance-projects: prerequisites ## bake and prove each of tests/projects/: projects that know nothing of Laurel
 	@tests/projects/prove.sh
 
+acceptance-servers: prerequisites ## the short run for each other server, manager and channel layer, on one image of each manager
+	@tests/acceptance/servers/prove.sh
+
 acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
 	@$(MAKE) image acceptance acceptance-first-boot acceptance-faults acceptance-vagrant OS=debian-13
 	@$(MAKE) image acceptance OS=debian-12
-	@$(MAKE) acceptance-projects
+	@$(MAKE) acceptance-projects acceptance-servers
 
 bench: prerequisites ## time the image to its first page, phase by phase, beside the bare base disk
 	@PYTHONPATH=tests $(PYTHON) tests/bench/boot.py $(IMAGE) --base=$(BASE) --rounds=$(ROUNDS) --json=$(REPORTS)/boot.json

@@ -64,6 +64,11 @@ FAULTS = (
         reboot=True,
     ),
     Fault(
+        "a process of the site that nobody looks after",
+        "systemd-run --quiet --uid=site sleep 3600; sleep 1",
+        "any_site/test_processes.py::test_every_process_of_site_is_looked_after",
+    ),
+    Fault(
         'Connection "upgrade" always',
         f"sed -i 's/Connection $upstream_connection/Connection \"upgrade\"/' {SITE_CONF};"
         " systemctl reload nginx; sleep 3",

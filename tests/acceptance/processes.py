@@ -207,7 +207,7 @@ def wait_until_healthy(machine: Host, gone: Collection[int] = (), timeout: float
     deadline = time.monotonic() + timeout
     while True:
         result = machine.execute("laurel status")
-        found = every_process(machine)
+        found = _all(machine)
         if result.status == 0 and all(one.pid and one.pid not in gone for one in found):
             return
         assert time.monotonic() < deadline, result

@@ -27,8 +27,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from acceptance import stages
-from acceptance.first_boot.instances import SITE_ENV, STATUS_SECONDS
-from acceptance.stages import bring_up, settings_of, settle
+from acceptance.first_boot.instances import STATUS_SECONDS
+from acceptance.settings import SITE_ENV, settings_of
+from acceptance.stages import bring_up, settle
 from bench.load import LoadError, ask_page, check_host, echo, message, talk
 from machine import Host, KernelPanicError, Machine, MachineError
 

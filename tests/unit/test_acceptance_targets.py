@@ -1,6 +1,7 @@
 """Which checks run on what, by collecting them."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,12 +25,101 @@ def checks(shown: str) -> set[str]:
     return {line.rpartition("::")[2] for line in shown.splitlines() if "::" in line}
 
 
+def names(shown: str) -> set[str]:
+    return {check.partition("[")[0] for check in checks(shown)}
+
+
 def test_an_image_goes_through_every_stage(top: Path) -> None:
     shown = collected(top, "--image=x").stdout
     assert "deselected" not in shown
     assert "not checked" not in shown
     stages = ("first-boot", "after-reboot", "after-power-cut")
     assert {f"test_no_unit_has_failed[{stage}]" for stage in stages} <= checks(shown)
+
+
+# What the short run is to see, by its checks.
+SHORT = {
+    "pages": "test_chat_page_is_served",
+    "static files": "test_static_files_are_served_and_may_be_kept_for_ever",
+    "POST with CSRF": "test_form_is_taken_on_the_forwarded_port",
+    "echo": "test_a_message_is_echoed",
+    "clients on different processes": "test_guests_of_every_process_hear_each_other",
+    "proxy and scheme headers": "test_a_trusted_proxy_is_believed",
+    "spoofed headers": "test_a_forged_client_address_is_not_believed",
+    "a foreign Origin": "test_a_foreign_page_is_refused",
+    "even spread": "test_websockets_are_spread_evenly",
+    "reload under load": "test_a_reload_fails_no_request_even_if_a_process_can_not_start",
+    "open requests": "test_no_open_request_is_cut_off_by_a_reload",
+    "kill -9": "test_a_killed_process_is_back_and_costs_visitors_nothing",
+    "reboot": "test_the_last_word_before_the_restart_is_there",
+    "failed units": "test_no_unit_has_failed",
+    "the journal": "test_journal_has_no_unexplained_error",
+    "laurel status": "test_status_finds_nothing_wrong",
+}
+
+
+def test_a_short_run_sees_what_it_must_and_no_power_cut(top: Path) -> None:
+    shown = collected(top, "--image=x", "-m", "short").stdout
+    assert set(SHORT.values()) <= names(shown)
+    assert {"first-boot", "after-reboot"} == {
+        stage for check in checks(shown) for stage in re.findall(r"\[([a-z]+-[a-z]+)", check)
+    }
+
+
+# The settings of a machine, with checks that are of it alone, and some that are not.
+CHOSEN = (
+    ([], {"test_the_shared_socket_is_the_backup"}, {"test_supervisor_is_not_there"}),
+    (
+        ["ASGI_SERVER=granian"],
+        {"test_nobody_listens_where_processes_would_share"},
+        {"test_the_shared_socket_is_the_backup", "test_it_is_nginx_that_stops_a_forged_root_path"},
+    ),
+    (
+        ["HTTP_SERVER=gunicorn", "ASGI_PATHS=/healthz"],
+        {
+            "test_plain_http_is_answered_by_its_own_server",
+            "test_a_path_that_is_named_stays_with_the_asgi_server",
+        },
+        {"test_a_host_that_is_named_stays_with_the_asgi_server"},
+    ),
+    (
+        ["PROCESS_MANAGER=systemd"],
+        {"test_supervisor_is_not_there", "test_each_process_is_in_a_sandbox"},
+        {
+            "test_reread_and_update_find_no_change",
+            "test_killed_supervisord_leaves_no_orphan_and_is_back_once_its_port_is_free",
+        },
+    ),
+    (
+        ["CHANNEL_LAYER=memory", "PROCESSES=1"],
+        {"test_visitors_of_a_lone_process_wait_or_are_told_to_come_back"},
+        {"test_a_reload_fails_no_request_even_if_a_process_can_not_start"},
+    ),
+)
+
+
+@pytest.mark.parametrize(("settings", "there", "not_there"), CHOSEN, ids=lambda value: str(value))
+def test_settings_choose_the_checks(
+    top: Path, settings: list[str], there: set[str], not_there: set[str]
+) -> None:
+    shown = collected(top, "--image=x", *(f"--setting={text}" for text in settings)).stdout
+    assert "deselected" not in shown
+    assert there <= names(shown)
+    assert not not_there & names(shown)
+
+
+def test_each_group_of_processes_is_checked_where_there_are_two(top: Path) -> None:
+    name = "test_each_process_answers_on_its_own_socket[first-boot"
+    shown = collected(top, "--image=x").stdout
+    assert {f"{name}-asgi]"} == {check for check in checks(shown) if check.startswith(name)}
+    shown = collected(top, "--image=x", "--setting=HTTP_SERVER=gunicorn").stdout
+    assert {f"{name}-asgi]", f"{name}-wsgi]"} <= checks(shown)
+
+
+def test_a_setting_that_is_none_is_an_error(top: Path) -> None:
+    ended = collected(top, "--image=x", "--setting=uvicorn")
+    assert ended.returncode == 4
+    assert "--setting: 'uvicorn' is not NAME=VALUE" in ended.stderr
 
 
 @pytest.mark.parametrize("target", ["--host=admin@192.0.2.1", "--vagrant"])
@@ -42,6 +132,7 @@ def test_a_host_is_only_looked_at_unless_one_allows_more(top: Path, target: str)
         "test_boots_from_a_serial_console": "needs the hypervisor",
         "test_a_killed_service_is_back": "kills, restarts or writes: only with DISRUPT=1",
         "test_a_message_is_echoed": "leaves messages or a user on the site: only with DISRUPT=1",
+        "test_websockets_are_spread_evenly": "has nginx start new workers: only with DISRUPT=1",
         "test_the_last_word_before_the_restart_is_there": "restarted only with DISRUPT=1",
         "the stage after-power-cut": "needs the hypervisor",
     }.items():

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 from acceptance.chat_site.chat import new_text
-from acceptance.processes import connections, http_group, processes
+from acceptance.processes import http_group, processes
 from acceptance.stages import during_reload
 from acceptance.web import Browser
 
@@ -52,9 +52,8 @@ class Forms:
     def __init__(self, machine):
         self.drained = False
         self._machine = machine
-        self._group = http_group(machine)
         self._text = new_text("a slow form")
-        takers = processes(machine, self._group)
+        takers = processes(machine, http_group(machine))
         self._sockets = takers[0].socket.removesuffix("0.sock")
         # The tokens come first: while the database is held, no page is to be had.
         browsers = [Browser(machine.url) for _ in range(2 * len(takers))]
@@ -69,11 +68,12 @@ class Forms:
         )
         told = f"journalctl -u {unit} --no-pager"
         machine.wait_until_succeeds(f"{told} | grep -q held", timeout=60)
+        before = len(answers)
         posts = [threading.Thread(target=self._post, args=visitor) for visitor in self._visitors]
         for thread in posts:
             thread.start()
         time.sleep(1)
-        all_are_open = sum(connections(machine, self._group).values()) >= len(posts)
+        all_are_open = len(answers) == before
         opened.set()
         for thread in posts:
             thread.join()

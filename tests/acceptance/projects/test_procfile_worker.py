@@ -3,6 +3,8 @@
 import json
 import uuid
 
+from acceptance.processes import processes, wait_until_healthy
+
 
 def test_what_the_worker_makes_reaches_the_guests_of_every_process(hear):
     caption = uuid.uuid4().hex
@@ -16,8 +18,6 @@ def test_the_release_command_has_loaded_what_it_loads(machine):
 
 
 def test_a_killed_worker_is_back(machine):
-    pid = machine.succeed("supervisorctl pid worker").strip()
-    machine.succeed(f"kill -9 {pid}")
-    machine.wait_until_succeeds(
-        f"supervisorctl status worker | grep RUNNING && [ $(supervisorctl pid worker) != {pid} ]"
-    )
+    (worker,) = (one for one in processes(machine, "procfile") if one.name == "worker")
+    machine.succeed(f"kill -9 {worker.pid}")
+    wait_until_healthy(machine, gone=[worker.pid])

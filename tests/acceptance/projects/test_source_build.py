@@ -1,5 +1,7 @@
 """A project with a package that is built from source, and a log file beside its code."""
 
+from acceptance.processes import logged
+
 
 def test_every_process_hears(hear):
     assert hear("/ws/station/", "21.5", "21.5")
@@ -13,5 +15,5 @@ def test_what_was_built_works_without_its_compiler(machine, host):
 
 
 def test_its_log_goes_where_logs_are_bounded(machine):
-    machine.succeed("grep -l 'looks at the weather' /var/log/site/asgi*.log")
+    assert logged(machine, "asgi", "looks at the weather")
     machine.fail("find /srv/site/releases/ -path '*/logs/*.log' | grep .")

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# `make acceptance-servers`: puts every value that is not the default, of the settings that say what
+# serves, to the short run, on an image of app/ whose environment has every server. RUN ... takes
+# those alone.
+set -euo pipefail
+
+cd "$(dirname "$(readlink -f "$0")")/../../.."
+readonly work=build/work/servers
+
+# settings_of RUN: what its machine is set to. PROCESS_MANAGER comes first: the bake fixes it.
+settings_of() {
+	case $1 in
+	uvicorn | hypercorn | granian) echo "ASGI_SERVER=$1" ;;
+	gunicorn) echo "HTTP_SERVER=gunicorn ASGI_PATHS=/healthz ASGI_HOSTS=asgi.example.com" ;;
+	core) echo "CHANNEL_LAYER=core BIND_ADDRESS=127.0.0.2 BIND_PORT=8001" ;;
+	memory) echo "CHANNEL_LAYER=memory PROCESSES=1" ;;
+	systemd) echo "PROCESS_MANAGER=systemd BIND_PORT=8001" ;;
+	systemd_others) echo "PROCESS_MANAGER=systemd ASGI_SERVER=uvicorn HTTP_SERVER=gunicorn CHANNEL_LAYER=pubsub" ;;
+	*)
+		echo "servers: there is no run $1" >&2
+		return 1
+		;;
+	esac
+}
+
+# bake PROJECT MANAGER: the image of app/ with every server, under that name.
+bake() {
+	rm -rf "${work:?}/$1" && mkdir -p "$work" && cp -r app "$work/$1" &&
+		cat app/requirements.txt tests/acceptance/servers/requirements.txt >"$work/$1/requirements.txt" &&
+		make --no-print-directory image APP="$work/$1" PROCESS_MANAGER="$2"
+}
+
+(($# > 0)) || set -- uvicorn hypercorn granian gunicorn core memory systemd systemd_others
+for run; do settings_of "$run" >/dev/null; done
+declare -A baked=()
+failed=()
+for run; do
+	settings=$(settings_of "$run")
+	manager=supervisor
+	[[ $settings != PROCESS_MANAGER=systemd* ]] || manager=systemd
+	project=servers_$manager
+	printf 'servers: %s: %s (%d s)\n' "$run" "$settings" "$SECONDS"
+	# All of them are seen, whatever becomes of one.
+	if [[ -z ${baked[$project]:-} ]]; then
+		if bake "$project" "$manager"; then baked[$project]=yes; else baked[$project]=no; fi
+	fi
+	if [[ ${baked[$project]} == no ]] || ! make --no-print-directory acceptance APP="$work/$project" \
+		OWN=tests/acceptance/chat_site CHECKS="${CHECKS-short}" SET="$settings" REPORTS="build/reports/servers/$run"; then
+		failed+=("$run")
+	fi
+done
+if ((${#failed[@]} > 0)); then
+	printf 'servers: failed: %s (%d s)\n' "${failed[*]}" "$SECONDS" >&2
+	exit 1
+fi
+printf 'servers: each run has passed (%d s)\n' "$SECONDS"
