@@ -66,7 +66,8 @@ def outdated() -> bool:
 
 def _renew_each(manager: Manager, current: Settings, say: Callable[[str], None]) -> None:
     """Restart one of the site's processes after the other, each once the one before answers."""
-    members = manager.processes(current)
+    # A form goes to wsgi where there is one: it is drained before anything else takes its time.
+    members = sorted(manager.processes(current), key=lambda member: member.group, reverse=True)
     for count, member in enumerate(members, 1):
         say(f"{member.name}: {count} of {len(members)}")
         # A lone process has no other to take its requests: visitors are told to come back.
