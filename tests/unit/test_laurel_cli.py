@@ -10,7 +10,7 @@ from laurel import cli, release
 
 VERBS = {
     *("status", "reload", "manage", "wait", "configure", "migrate", "watch", "describe"),
-    *("check-layer", "check-port", "render"),
+    *("check-layer", "check-port", "render", "start"),
 }
 
 

@@ -45,6 +45,9 @@ class Machine:
     def restart(self, process: Process) -> None:
         self.done.append(f"restart {process.name.partition(':')[2]}")
 
+    def restart_others(self, _: Settings) -> None:
+        self.done.append("restart others")
+
     def update(self, settings: Settings) -> None:
         assert settings is self.settings
         self.done.append("supervisor update")
@@ -85,7 +88,7 @@ def machine(
     monkeypatch.setattr(supervisor, "pids", lambda: machine.pids)
     monkeypatch.setattr(supervisor, "restart", machine.restart)
     monkeypatch.setattr(supervisor, "fails_to_start", machine.fails_to_start)
-    monkeypatch.setattr(supervisor, "restart_others", lambda: machine.done.append("restart others"))
+    monkeypatch.setattr(supervisor, "restart_others", machine.restart_others)
     monkeypatch.setattr(supervisor, "update", machine.update)
     monkeypatch.setattr(health, "probe", machine.probe)
     monkeypatch.setattr(health, "connections", machine.connections)

@@ -40,7 +40,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(status, "_state", machine.states.__getitem__)
     monkeypatch.setattr(site, "outdated", lambda: machine.outdated)
     monkeypatch.setattr(supervisor, "processes", lambda _: machine.processes)
-    monkeypatch.setattr(supervisor, "others", lambda: [])
+    monkeypatch.setattr(supervisor, "others", lambda _: [])
     monkeypatch.setattr(nginx, "drained", lambda: machine.drained)
     monkeypatch.setattr(port, "holder", machine.holder_of)
     monkeypatch.setattr(health, "probe", machine.probe)

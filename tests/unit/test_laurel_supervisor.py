@@ -85,7 +85,7 @@ def test_processes_of_other_groups_are_left_out(
     supervisord.add("worker", group="worker")
     supervisord.add("asgi0")
     assert [one.name for one in supervisor.processes(make_settings())] == ["asgi:asgi0"]
-    assert supervisor.others() == [("worker", "RUNNING")]
+    assert supervisor.others(make_settings()) == [("worker", "RUNNING")]
     assert supervisor.pids() == [4711, 4711]
 
 
@@ -117,7 +117,7 @@ def test_plain_http_has_a_group_of_its_own_that_comes_second(
     ]
     # As long as supervisord has not taken up that there is none any more.
     assert {one.group for one in supervisor.processes(make_settings())} == {"asgi"}
-    assert supervisor.others() == []
+    assert supervisor.others(make_settings()) == []
 
 
 def test_a_restart_waits_for_the_end_and_not_for_the_start(supervisord: Supervisord) -> None:
