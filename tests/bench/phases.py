@@ -26,8 +26,8 @@ CONFIG = "cloud-config.service"
 FINAL = "cloud-final.service"
 CONFIGURE = "laurel-configure.service"
 MIGRATE = "laurel-migrate.service"
-SUPERVISOR = "supervisor.service"
-UNITS = (CLOUD_INIT, LOCAL, *NETWORK, CONFIG, FINAL, CONFIGURE, MIGRATE, SUPERVISOR)
+MANAGERS = ("supervisor.service", "laurel-processes.service")  # a machine has one of them
+UNITS = (CLOUD_INIT, LOCAL, *NETWORK, CONFIG, FINAL, CONFIGURE, MIGRATE, *MANAGERS)
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,9 @@ class Boot:
             ends.append(("configure", units[CONFIGURE][1]))
         if MIGRATE in units:
             ends.append(("migrate", units[MIGRATE][1]))
-        if SUPERVISOR in units:
-            ends.append(("supervisor", units[SUPERVISOR][1]))
+        for unit in MANAGERS:
+            if unit in units:
+                ends.append((unit.removesuffix(".service"), units[unit][1]))
         if self.clocks.socket is not None:
             ends.append(("first process", self.kernel + self.clocks.socket))
         return [*ends, ("first page", self.page)]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from laurel import port, procfile, systemd
+from laurel import port, procfile, rolling, status, systemd
 from laurel.errors import LaurelError
 from laurel.manager import manager_of
 from laurel.process import Process
@@ -326,3 +326,35 @@ def test_what_systemctl_refuses_is_told(machine: Systemd, settings: Settings) ->
 
 def test_the_log_of_a_process_is_in_the_journal() -> None:
     assert systemd.log("asgi@0") == "`journalctl -u asgi@0`"
+
+
+# What the rest of Laurel makes of it
+
+
+def test_more_processes_than_should_run_are_put_right_by_the_next_provisioning(
+    machine: Systemd, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rolling, "UNFINISHED", tmp_path / "unfinished")
+    monkeypatch.setattr(rolling.settings, "load", lambda: settings)
+    for number in range(2):
+        machine.add(f"asgi@{number}.service", MainPID=str(os.getpid()))
+    assert not rolling.outdated()
+    machine.add("asgi@2.service")
+    assert rolling.outdated()
+
+
+@pytest.mark.parametrize(
+    ("holder", "problems"),
+    [
+        ("daphne (pid 7), systemd (pid 1)", []),
+        (
+            "python3 (pid 9)",
+            ["port 8000 is held by python3 (pid 9), not by systemd: stop that program"],
+        ),
+    ],
+)
+def test_who_holds_the_port_in_place_of_systemd_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, holder: str, problems: list[str]
+) -> None:
+    monkeypatch.setattr(port, "holder", lambda _: holder)
+    assert list(status._port_problem(settings, systemd.HOLDER)) == problems

@@ -62,7 +62,8 @@ def read(root: Path, name: str) -> configparser.ConfigParser:
 
 
 @pytest.mark.parametrize(
-    ("asgi", "http"), [("daphne", "same"), ("hypercorn", "gunicorn"), ("uvicorn", "gunicorn")]
+    ("asgi", "http"),
+    [("daphne", "same"), ("hypercorn", "gunicorn"), ("uvicorn", "gunicorn"), ("granian", "same")],
 )
 def test_systemd_understands_every_line(
     make_root: Callable[..., Path], asgi: str, http: str
