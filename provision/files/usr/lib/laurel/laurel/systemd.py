@@ -1,4 +1,4 @@
-"""systemd: each process is an instance of a unit, such as asgi@0.service, asked of by systemctl."""
+"""systemd: each process is an instance of a unit, such as asgi@0.service; through systemctl."""
 
 import subprocess
 import time
