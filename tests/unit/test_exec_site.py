@@ -9,31 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from unit.wrapper import Wrapper
 
 PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
-
-
-class Wrapper:
-    """A copy of exec-site that reads its settings from `environment`."""
-
-    def __init__(self, original: Path, folder: Path) -> None:
-        self.environment = folder / "environment"
-        self.environment.write_text("SECRET_KEY=x\n")
-        self.path = folder / "exec-site"
-        text = original.read_text()
-        assert text.count("/run/laurel/environment") == 1
-        self.path.write_text(text.replace("/run/laurel/environment", str(self.environment)))
-        self.path.chmod(0o755)
-
-    def run(self, *command: str, stdin: int | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [self.path, *command],
-            stdin=subprocess.DEVNULL if stdin is None else stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=20,
-        )
 
 
 @pytest.fixture
@@ -80,13 +58,16 @@ def test_arguments_arrive_unchanged(wrapper: Wrapper) -> None:
     assert ran.stdout.strip() == str(arguments)
 
 
+@pytest.mark.parametrize(
+    "option", ["-u {}", "--uds {}", "--bind unix:{}"], ids=["-u", "--uds", "--bind"]
+)
 def test_it_removes_its_own_socket_and_lock_and_no_siblings(
-    wrapper: Wrapper, tmp_path: Path
+    wrapper: Wrapper, tmp_path: Path, option: str
 ) -> None:
     for number in range(11):
         (tmp_path / f"daphne{number}.sock").touch()
         (tmp_path / f"daphne{number}.sock.lock").symlink_to("4711")
-    ran = wrapper.run("true", "-u", str(tmp_path / "daphne1.sock"))
+    ran = wrapper.run("true", *option.format(tmp_path / "daphne1.sock").split())
     assert ran.returncode == 0, ran.stderr
     left = {path.name for path in tmp_path.iterdir()} - {"exec-site", "environment"}
     assert left == {
@@ -98,17 +79,40 @@ def test_a_socket_that_is_not_there_is_no_error(wrapper: Wrapper, tmp_path: Path
     assert wrapper.run("true", "-u", str(tmp_path / "daphne0.sock")).returncode == 0
 
 
-def test_fd_0_without_a_socket_is_explained(wrapper: Wrapper, tmp_path: Path) -> None:
-    ran = wrapper.run("touch", str(tmp_path / "ran"), "--fd", "0")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--fd 0",
+        "--bind fd://0",
+        # A machine whose systemd hands none over.
+        "--fd 3",
+        "--bind fd://3",
+        # With a socket of its own, which is one that runs where somebody tries this by hand.
+        "-u {socket} --fd 0",
+        "--bind unix:{socket} --bind fd://0",
+    ],
+)
+def test_a_descriptor_without_a_socket_is_explained(
+    wrapper: Wrapper, tmp_path: Path, arguments: str
+) -> None:
+    running = tmp_path / "daphne0.sock"
+    running.touch()
+    ran = wrapper.run("touch", str(tmp_path / "ran"), *arguments.format(socket=running).split())
     assert ran.returncode == 1
-    assert "--fd 0 needs a socket" in ran.stderr
-    assert "[fcgi-program:asgi]" in ran.stderr
+    named = " ".join(arguments.split()[-2:])
+    assert (
+        f"laurel: {named} needs a socket as file descriptor {named[-1]}, and this is not"
+        in ran.stderr
+    )
+    assert "[fcgi-program:asgi] of supervisor, or asgi.socket of systemd" in ran.stderr
     assert not (tmp_path / "ran").exists()
+    assert running.exists()
 
 
-def test_fd_0_with_a_socket_goes_on(wrapper: Wrapper, inherited: int) -> None:
+@pytest.mark.parametrize("option", ["--fd 0", "--bind fd://0"])
+def test_a_descriptor_with_a_socket_goes_on(wrapper: Wrapper, inherited: int, option: str) -> None:
     look = "import socket; print(socket.socket(fileno=0).getsockname()[0])"
-    ran = wrapper.run(sys.executable, "-c", look, "--fd", "0", stdin=inherited)
+    ran = wrapper.run(sys.executable, "-c", look, *option.split(), stdin=inherited)
     assert (ran.returncode, ran.stdout) == (0, "127.0.0.1\n"), ran.stderr
 
 
@@ -139,5 +143,6 @@ def test_an_option_u_of_another_command_costs_no_file(wrapper: Wrapper, tmp_path
     """`python -u manage.py` and `laurel manage COMMAND -u FILE` pass here too."""
     file = tmp_path / "manage.py"
     file.touch()
-    assert wrapper.run("true", "-u", str(file)).returncode == 0
+    for option in ("-u", "--uds", "--bind"):
+        assert wrapper.run("true", option, str(file)).returncode == 0
     assert file.exists()
