@@ -44,7 +44,9 @@ def test_no_lines_leave_no_line(make_settings: MakeSettings) -> None:
 
 
 def test_only_drained_processes_are_down(make_settings: MakeSettings) -> None:
-    lines = templates.render("@UPSTREAM_SERVERS@", make_settings(3), {"/run/daphne/daphne1.sock"}).splitlines()
+    lines = templates.render(
+        "@UPSTREAM_SERVERS@", make_settings(3), {"/run/daphne/daphne1.sock"}
+    ).splitlines()
     assert [" down;" in line for line in lines] == [False, True, False]
 
 
@@ -77,12 +79,88 @@ def test_a_value_is_not_searched_for_placeholders(make_settings: MakeSettings) -
     assert rendered == "/@MAX_BODY@\\1\n"
 
 
+CHOICES = [
+    {},
+    {"ASGI_SERVER": "uvicorn", "MEDIA_URL": "/media/"},
+    {"HTTP_SERVER": "gunicorn", "ASGI_PATHS": "/poll/", "ASGI_HOSTS": "live.example.org"},
+]
+
+
+@pytest.mark.parametrize("values", CHOICES)
 def test_every_template_of_a_machine_is_filled(
-    machine_files: Path, make_settings: MakeSettings
+    machine_files: Path, make_settings: MakeSettings, values: dict[str, str]
 ) -> None:
-    for name in ("etc/nginx/sites-available/site.conf", "etc/supervisor/conf.d/asgi.conf"):
-        rendered = templates.render((machine_files / name).read_text(), make_settings())
+    names = ("etc/nginx/sites-available/site.conf", "etc/supervisor/conf.d")
+    files = [
+        file for name in names for file in [machine_files / name, *(machine_files / name).glob("*")]
+    ]
+    for file in filter(Path.is_file, files):
+        rendered = templates.render(file.read_text(), make_settings(**values))
         assert not templates._PLACEHOLDER.findall(rendered)
+        assert "@if" not in rendered
+        assert "@end@" not in rendered
+
+
+# Lines that are there under a condition
+
+
+CONDITIONS = """\
+a
+  @if MEDIA_URL@
+  uploads at @MEDIA_URL@
+    @UPSTREAM_SERVERS@
+  @end@
+b
+@if not MEDIA_URL@
+no uploads
+@end@
+c
+"""
+
+
+def test_lines_are_there_where_a_setting_has_a_value(make_settings: MakeSettings) -> None:
+    rendered = templates.render(CONDITIONS, make_settings(1, MEDIA_URL="/media/"))
+    assert rendered == (
+        "a\n  uploads at /media/\n    server unix:/run/daphne/daphne0.sock max_fails=0;\nb\nc\n"
+    )
+
+
+def test_lines_are_there_where_a_setting_has_none(make_settings: MakeSettings) -> None:
+    assert templates.render(CONDITIONS, make_settings(1)) == "a\nb\nno uploads\nc\n"
+
+
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [({}, "fd"), ({"ASGI_SERVER": "granian"}, "none"), ({"HTTP_SERVER": "gunicorn"}, "fd http")],
+)
+def test_a_condition_may_ask_for_what_is_worked_out(
+    make_settings: MakeSettings, values: dict[str, str], kept: str
+) -> None:
+    text = (
+        "@if SHARED_SOCKET@\nfd\n@end@\n@if not SHARED_SOCKET@\nnone\n@end@\n"
+        "@if HTTP_COMMAND@\nhttp\n@end@\n"
+    )
+    assert templates.render(text, make_settings(**values)).split() == kept.split()
+
+
+@pytest.mark.parametrize("text", ["@if NO_SUCH@\na\n@end@\n", "@if not NO_SUCH@\na\n@end@\n"])
+def test_a_condition_on_what_is_no_setting_is_an_error(
+    make_settings: MakeSettings, text: str
+) -> None:
+    with pytest.raises(LaurelError, match="NO_SUCH"):
+        templates.render(text, make_settings())
+
+
+def test_what_is_left_out_need_not_be_filled(make_settings: MakeSettings) -> None:
+    text = "@if MEDIA_URL@\n@NO_SUCH@\n@end@\nb\n"
+    assert templates.render(text, make_settings()) == "b\n"
+    with pytest.raises(LaurelError, match="NO_SUCH"):
+        templates.render(text, make_settings(MEDIA_URL="/media/"))
+
+
+def test_a_condition_within_a_line_is_none(make_settings: MakeSettings) -> None:
+    text = "a @if MEDIA_URL\nb @end now\n"
+    assert templates.render(text, make_settings()) == text
 
 
 def test_a_second_render_changes_nothing(root: Path, make_settings: MakeSettings) -> None:
