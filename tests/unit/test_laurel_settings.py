@@ -137,9 +137,18 @@ def test_every_form_of_a_redis_url_is_taken(machine: Machine, url: str) -> None:
     "url",
     [
         *("10.0.0.9", "10.0.0.9:6379", "http://a", "redis://a:port", "redis:"),
-        *("redis+sentinel://", "redis+sentinel://a", "redis+sentinel://a/", "redis+sentinel:///main"),
+        *(
+            "redis+sentinel://",
+            "redis+sentinel://a",
+            "redis+sentinel://a/",
+            "redis+sentinel:///main",
+        ),
         *("redis+sentinel://a,/main", "redis+sentinel://a:port/main", "redis+sentinel://a/main/x"),
-        *("redis+sentinel://a/main/1/2", "redis+sentinel://a/main?x=1", "redis+sentinel://a b/main"),
+        *(
+            "redis+sentinel://a/main/1/2",
+            "redis+sentinel://a/main?x=1",
+            "redis+sentinel://a b/main",
+        ),
         # Unquoted, and a name, which no Sentinel would be given.
         *("redis+sentinel://:p/w@a/main", "redis+sentinel://site:pw@a/main"),
         "sentinel://a/main",
@@ -427,7 +436,8 @@ def test_the_layer_that_is_chosen_reaches_the_site(machine: Machine, layer: str)
     assert (loaded.environment["CHANNEL_LAYER"], loaded.problems) == (layer, [])
 
 
-def test_the_applications_reach_the_site(machine: Machine) -> None:
+@pytest.mark.usefixtures("machine")
+def test_the_applications_reach_the_site() -> None:
     environment = settings.load().environment
     assert environment["LAUREL_ASGI_APPLICATION"] == "mysite.asgi:application"
     assert environment["LAUREL_WSGI_APPLICATION"] == "mysite.wsgi:application"

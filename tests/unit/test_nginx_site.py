@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from laurel import port, process, templates
+from laurel import port, templates
+from laurel.process import sockets
 from laurel.settings import Settings
 from unit.nginx_process import Nginx, ask_on
 from unit.upstream import Request, Upstream
@@ -75,8 +76,7 @@ def make_site(
         settings = make_settings(**values)
         shared = Upstream("shared", ("127.0.0.1", 0)).start()
         processes = [
-            Upstream(Path(path).stem, tmp_path / Path(path).name)
-            for path in process.sockets(settings)
+            Upstream(Path(path).stem, tmp_path / Path(path).name) for path in sockets(settings)
         ]
         text = edit(templates.render(template, settings, drained))
         backup_port = shared.port if port.address(settings) else None
@@ -397,7 +397,9 @@ def test_a_server_that_shares_no_socket_has_no_backup(
     assert site.shared.requests == []
 
 
-def test_the_shared_socket_is_where_the_settings_say(make_settings: Callable[..., Settings]) -> None:
+def test_the_shared_socket_is_where_the_settings_say(
+    make_settings: Callable[..., Settings],
+) -> None:
     line = "    @if SHARED_SOCKET@\n    server @SHARED_SOCKET@ backup max_fails=0;\n    @end@\n"
     elsewhere = {"BIND_ADDRESS": "10.0.0.7", "BIND_PORT": "8123"}
     for server in ("daphne", "hypercorn"):
@@ -490,7 +492,12 @@ def test_names_of_the_asgi_server_go_there(split: Site, host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        *("example.org", "xlive.example.org", "live.example.org.evil.example", "a.live.example.org"),
+        *(
+            "example.org",
+            "xlive.example.org",
+            "live.example.org.evil.example",
+            "a.live.example.org",
+        ),
         *("xstream.example", "live-example.org", "110.0.0.7"),
     ],
 )
@@ -517,20 +524,14 @@ def test_neither_header_nor_body_depends_on_who_serves(make_site: MakeSite) -> N
     assert by_gunicorn[3] == b"\x00body"
 
 
-@pytest.mark.parametrize(
-    ("server", "left"), [("gunicorn", {"gunicorn0", "gunicorn2"}), ("daphne", {"daphne0", "daphne2"})]
-)
+@pytest.mark.parametrize("server", ["gunicorn", "daphne"])
 def test_a_drained_process_of_one_of_both_servers_gets_no_new_request(
-    make_site: MakeSite, server: str, left: set[str]
+    make_site: MakeSite, server: str
 ) -> None:
-    site = make_site(
-        HTTP_SERVER="gunicorn",
-        ASGI_PATHS="/poll/",
-        drained=frozenset({f"/run/daphne/{server}1.sock"}),
-    )
+    drained = frozenset({f"/run/daphne/{server}1.sock"})
+    site = make_site(HTTP_SERVER="gunicorn", ASGI_PATHS="/poll/", drained=drained)
     found = {site.ask(target).upstream for target in ("/", "/poll/") for _ in range(12)}
     assert found == (GUNICORN | DAPHNE) - {f"{server}1"}
-    assert {name for name in found if name and name.startswith(server)} == left
 
 
 def test_open_requests_are_spread_evenly_over_gunicorn(split: Site) -> None:
