@@ -1,0 +1,62 @@
+"""What a tried server serves: applications that tell what they are told, as JSON.
+
+A copy of this lies where a project's code would.
+"""
+
+import asyncio
+import json
+import os
+import time
+
+
+def told(**more):
+    """This process's own, and `more`."""
+    os.umask(umask := os.umask(0))
+    return json.dumps({"umask": umask, "pid": os.getpid(), **more})
+
+
+async def asgi(scope, receive, send):
+    """As Channels' routers are: pages and websockets, and nothing for the lifespan."""
+    answer = {"http": page, "websocket": echo}.get(scope["type"])
+    if answer is None:
+        raise ValueError(f"No application configured for scope type {scope['type']!r}")
+    client = (scope.get("client") or [""])[0]
+    await answer(scope, receive, send, {"client": client, "scheme": scope.get("scheme")})
+
+
+async def page(scope, receive, send, more):
+    """Tells its path and the size of the body; `/hang` takes a minute."""
+    size, goes_on = 0, True
+    while goes_on:
+        event = await receive()
+        size, goes_on = size + len(event.get("body", b"")), event.get("more_body", False)
+    if scope["path"] == "/hang":
+        await asyncio.sleep(60)
+    text = told(path=scope["path"], size=size, **more).encode()
+    headers = [(b"content-length", str(len(text)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": text})
+
+
+async def echo(_scope, receive, send, more):
+    """Tells once, and then says what it hears."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": told(**more)})
+    while (event := await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": event["text"]})
+
+
+def wsgi(environ, start_response):
+    """The same pages for a server of WSGI."""
+    size = len(environ["wsgi.input"].read())
+    if environ["PATH_INFO"] == "/hang":
+        time.sleep(60)
+    text = told(
+        path=environ["PATH_INFO"],
+        size=size,
+        client=environ["REMOTE_ADDR"],
+        scheme=environ["wsgi.url_scheme"],
+    ).encode()
+    start_response("200 OK", [("Content-Length", str(len(text)))])
+    return [text]

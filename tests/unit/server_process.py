@@ -1,0 +1,159 @@
+"""A server as a machine starts it: the command of its .conf, through exec-site, on its sockets."""
+
+import http.client
+import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import websocket
+from laurel.servers import Server
+from unit.wrapper import Wrapper
+
+START = 60.0  # seconds until it answers; on a busy host some ten
+NOTHING: Mapping[str, str] = {}
+# As systemd hands over a socket: descriptor 3, and said so.
+AS_SYSTEMD = 'exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
+
+
+class ServerProcess:
+    """Process 0 of `server`; `folder` stands for the machine, `top` is the repository.
+
+    Its environment and its code hold what a project may have for another machine, and what must
+    make no difference here.
+    """
+
+    def __init__(self, server: Server, folder: Path, top: Path) -> None:
+        self.server = server
+        self.socket = Path(server.socket(0))
+        self.home = folder / "home"
+        self.code = folder / "django"
+        self.log = folder / "log"
+        for made in (self.home, self.code):
+            made.mkdir()
+        shutil.copy(Path(__file__).with_name("served.py"), self.code)
+        (self.code / "gunicorn.conf.py").write_text("workers = 3\n")
+        self._wrapper = Wrapper(top / "provision/files/usr/lib/laurel/exec-site", folder)
+        environment = {
+            "LAUREL_ASGI_APPLICATION": "served:asgi",
+            "LAUREL_WSGI_APPLICATION": "served:wsgi",
+            "PYTHONPATH": top / "provision/production",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "WEB_CONCURRENCY": "3",
+            "HOME": self.home,
+            "PATH": "/usr/bin:/bin",
+        }
+        lines = [f"{name}={value}\n" for name, value in environment.items()]
+        self._wrapper.environment.write_text("".join(lines))
+        self._shared = socket.create_server(("127.0.0.1", 0))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, descriptor: int = 0) -> "ServerProcess":
+        """Start it as supervisor does, or with the shared socket as `descriptor` 3 as systemd."""
+        words = shlex.split(self.server.command_line(0, descriptor, "served:asgi"))
+        hand_over = ["bash", "-c", AS_SYSTEMD, "bash"] if descriptor == 3 else []
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*hand_over, self._wrapper.path, *words],
+                stdin=self._shared if self.server.shares else subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.code,
+                env={"PATH": "/usr/bin:/bin"},
+                process_group=0,
+            )
+        return self
+
+    def wait(self) -> "ServerProcess":
+        """Wait until it answers on its own socket."""
+        assert self.process
+        deadline = time.monotonic() + START
+        while True:
+            with suppress(OSError, http.client.HTTPException):
+                self.ask()
+                return self
+            assert self.process.poll() is None, f"it ended:\n{self.log.read_text()}"
+            assert time.monotonic() < deadline, f"no answer:\n{self.log.read_text()}"
+            time.sleep(0.05)
+
+    @property
+    def pids(self) -> set[int]:
+        """Each process that runs in its folder, whoever is its parent; none that is dead."""
+        found = set()
+        for cwd in Path("/proc").glob("[0-9]*/cwd"):
+            with suppress(OSError):
+                if cwd.readlink() == self.code:
+                    found.add(int(cwd.parent.name))
+        return found
+
+    def end(self) -> None:
+        """Leave nothing of it."""
+        if self.process:
+            self.process.kill()
+            self.process.wait(10)
+        for pid in self.pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, 9)
+        self._shared.close()
+
+    def connect(self, shared: bool = False) -> socket.socket:
+        """A connection to its own socket, or to the one that all share."""
+        if shared:
+            return socket.create_connection(self._shared.getsockname(), timeout=20)
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(20)
+        try:
+            connection.connect(str(self.socket))
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+    def ask(
+        self,
+        target: str = "/",
+        headers: Mapping[str, str] = NOTHING,
+        body: bytes | None = None,
+        shared: bool = False,
+    ) -> Any:
+        """What the application tells of one request, a POST where there is a `body`."""
+        with self.connect(shared) as connection:
+            return ask_on(connection, target, headers, body)
+
+    @contextmanager
+    def websocket(
+        self, headers: Mapping[str, str] = NOTHING, shared: bool = False
+    ) -> Iterator[tuple[websocket.WebSocket, Any]]:
+        """An open websocket, and what the application tells of it."""
+        with self.connect(shared) as connection:
+            others = {**headers}
+            client = websocket.create_connection(
+                "ws://site.example/room/",
+                socket=connection,
+                host=others.pop("Host", None),
+                header=[f"{name}: {value}" for name, value in others.items()],
+            )
+            yield client, json.loads(client.recv())
+
+
+def ask_on(
+    connection: socket.socket,
+    target: str = "/",
+    headers: Mapping[str, str] = NOTHING,
+    body: bytes | None = None,
+) -> Any:
+    """What the application tells of a request on an open connection, which stays open."""
+    client = http.client.HTTPConnection("site.example")
+    client.sock = connection
+    client.request("GET" if body is None else "POST", target, body, dict(headers))
+    answer = client.getresponse()
+    assert answer.status == 200, answer.read()
+    return json.loads(answer.read())
