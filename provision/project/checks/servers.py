@@ -1,10 +1,12 @@
 """Whether the servers, their manager and the channel layer that were chosen go together."""
 
+import configparser
 import ipaddress
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from project.findings.project import Project
+from project.findings.versions import end_before, numbers
 
 SERVERS = Path(__file__).resolve().parents[2] / "files/usr/lib/laurel/servers"
 LAYERS = ("project", "pubsub", "core", "memory")
@@ -21,6 +23,7 @@ def problems(project: Project, given: Mapping[str, str]) -> Iterator[str]:
     }.items():
         if name in given and given[name] not in choices:
             yield f"{name}={given[name]}: it is one of {', '.join(choices)}"
+    yield from _too_old(project, given)
     split = given.get("HTTP_SERVER", "same") != "same"
     if split and not project.findings.value("WSGI_APPLICATION"):
         yield (
@@ -48,7 +51,29 @@ def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is not among the requirements: the newest one is installed beside them"
 
 
+def _too_old(project: Project, given: Mapping[str, str]) -> Iterator[str]:
+    """A server that the project holds at a version without the options it is started with."""
+    files = _files()
+    for name in (given.get("ASGI_SERVER", "daphne"), given.get("HTTP_SERVER", "same")):
+        since = files[name].get("since") if name in files else None
+        package = project.packages.get(name)
+        if since and package and end_before(package.specifiers, numbers(since)):
+            yield (
+                f"{package.place}: {name}{package.specifiers} does not know the options that it is"
+                f" started with, as it does from {since} on: raise it, or choose another server"
+            )
+
+
 def _servers(kind: str) -> list[str]:
-    """The servers that Laurel has a file of, for a kind of application."""
-    files = sorted(SERVERS.glob("*.conf"))
-    return [file.stem for file in files if f"\nserves = {kind}\n" in file.read_text()]
+    """The servers for a kind of application."""
+    return [name for name, file in _files().items() if file["serves"] == kind]
+
+
+def _files() -> dict[str, configparser.SectionProxy]:
+    """What Laurel's file of each server says."""
+    found = {}
+    for file in sorted(SERVERS.glob("*.conf")):
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read(file)
+        found[file.stem] = parser["server"]
+    return found

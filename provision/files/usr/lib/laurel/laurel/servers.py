@@ -16,7 +16,8 @@ class Server:
 
     `serves` is the kind of application, asgi or wsgi; `packages` are requirements for the project's
     environment; `command` holds @SOCKET@, its own, @FD@, the file descriptor of the shared one, and
-    @ASGI_APPLICATION@; `shares` is whether it takes the shared one.
+    @ASGI_APPLICATION@; `shares` is whether it takes the shared one. Its file's `since` is the first
+    version that takes the command: project/checks/servers.py reads it before a bake.
     """
 
     name: str
