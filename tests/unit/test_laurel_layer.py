@@ -74,7 +74,16 @@ def test_what_loses_nothing_is_accepted(
 
 def test_one_layer_in_memory_among_others_is_found() -> None:
     with pytest.raises(LaurelError, match="'local'"):
-        site.refuse_memory_layer({"default": REDIS, "local": MEMORY}, "2")
+        site.refuse_memory_layer({"default": REDIS, "local": MEMORY}, "2", "same")
+
+
+def test_a_server_of_its_own_for_plain_http_is_another_process(
+    write_project: WriteProject, make_settings: Callable[..., Settings]
+) -> None:
+    write_project(layers(MEMORY))
+    site.check_layer(make_settings(PROCESSES="1"))
+    with pytest.raises(LaurelError, match="PROCESSES=1, HTTP_SERVER=gunicorn"):
+        site.check_layer(make_settings(PROCESSES="1", HTTP_SERVER="gunicorn"))
 
 
 def test_settings_that_fail_are_shown(

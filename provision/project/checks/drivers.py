@@ -62,7 +62,12 @@ def _missing(
 def _layers(
     project: Project, given: Mapping[str, str]
 ) -> Iterator[tuple[Place, str, tuple[str, ...]]]:
-    """The layer on Redis, if every one that a condition may choose is."""
+    """The layer on Redis, if every one that a condition may choose is.
+
+    With a CHANNEL_LAYER, provisioning brings what that needs.
+    """
+    if given.get("CHANNEL_LAYER", "project") != "project":
+        return
     layers = project.candidates("CHANNEL_LAYERS")
     backends = []
     for layer in layers:

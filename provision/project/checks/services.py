@@ -48,14 +48,17 @@ def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:
 def _layers(project: Project, given: Mapping[str, str]) -> Iterator[str]:
     """Of several layers, between which a condition decides, one that can work is enough."""
     layers = project.candidates("CHANNEL_LAYERS")
-    if given.get("PROCESSES") != "1":
+    split = given.get("HTTP_SERVER", "same") != "same"
+    # Where one is chosen, it takes the place of theirs.
+    theirs = given.get("CHANNEL_LAYER", "project") == "project"
+    if theirs and (split or given.get("PROCESSES") != "1"):
         backends = [found for layer in layers for found in _entries(layer, "BACKEND")]
         if backends and all(name.endswith("InMemoryChannelLayer") for name, _ in backends):
             backend, place = backends[-1]
             yield (
                 f"{place}: CHANNEL_LAYERS is {backend}, which loses messages between"
-                " processes: use channels_redis.core.RedisChannelLayer, or add PROCESSES=1 to"
-                " laurel.env"
+                " processes: use channels_redis.core.RedisChannelLayer, or add CHANNEL_LAYER=pubsub"
+                " to laurel.env, or PROCESSES=1 without an HTTP_SERVER"
             )
     if not given.get("REDIS_URL"):
         hosts = [(_host(text), place) for layer in layers for text, place in _texts(layer)]

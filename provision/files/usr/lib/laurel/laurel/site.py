@@ -107,6 +107,8 @@ def migrate(settings: Settings, say: Callable[[str], None]) -> None:
 def check_layer(settings: Settings) -> None:
     """Refuse a layer in memory for several processes: each would hear only its own clients.
 
+    With a server of its own for plain HTTP there are two at least.
+
     Raises LaurelError; a project without channel layers is let be.
     """
     shown = subprocess.run(
@@ -117,15 +119,19 @@ def check_layer(settings: Settings) -> None:
     )
     if shown.returncode:
         raise LaurelError(f"the project's settings can't be read:\n{shown.stderr.strip()}")
-    refuse_memory_layer(json.loads(shown.stdout.splitlines()[-1]), settings.get("PROCESSES"))
+    layers = json.loads(shown.stdout.splitlines()[-1])
+    refuse_memory_layer(layers, settings.get("PROCESSES"), settings.get("HTTP_SERVER"))
 
 
-def refuse_memory_layer(layers: dict[str, str], processes: str) -> None:
-    """Raise LaurelError if a layer of `layers` (name to class) can't serve `processes`."""
+def refuse_memory_layer(layers: dict[str, str], processes: str, http_server: str) -> None:
+    """Raise LaurelError if a layer of `layers` (name to class) can't serve these processes."""
+    if processes == "1" and http_server == "same":
+        return
     for name, backend in layers.items():
-        if backend.endswith("InMemoryChannelLayer") and processes != "1":
+        if backend.endswith("InMemoryChannelLayer"):
             raise LaurelError(
                 f"CHANNEL_LAYERS[{name!r}] is {backend}, which loses messages between processes,"
-                f" and PROCESSES={processes}: use channels_redis in the project's settings,"
-                " or set PROCESSES=1"
+                f" and PROCESSES={processes}, HTTP_SERVER={http_server}: use channels_redis in the"
+                " project's settings, or set CHANNEL_LAYER=pubsub, or PROCESSES=1 and"
+                " HTTP_SERVER=same"
             )
