@@ -20,7 +20,7 @@ def add(file: Path, text: str) -> None:
     file.write_text(f"{before}\n{text}\n")
 
 
-def notes(folder: Path) -> list[str]:
+def notes(folder: Path, given: dict[str, str] | None = None) -> list[str]:
     """What `make inspect` says that one should know."""
-    project = inspect(folder, {})
-    return list(checks.notes(project, exports(project.tree)))
+    project = inspect(folder, given or {})
+    return list(checks.notes(project, {**exports(project.tree), **(given or {})}))
