@@ -260,21 +260,22 @@ def split(machine: Machine, make_settings: Callable[..., Settings]) -> Machine:
     return machine
 
 
-def test_one_process_of_both_servers_goes_after_the_other(split: Machine) -> None:
+def test_one_process_of_both_servers_goes_after_the_other_gunicorn_first(split: Machine) -> None:
+    """An open form is with gunicorn."""
     said: list[str] = []
     rolling.reload(said.append)
     assert split.done == [
         "redis start",
-        *("drain asgi0", "restart asgi0", "probe asgi0"),
-        *("drain asgi1", "restart asgi1", "probe asgi1"),
         *("drain wsgi0", "restart wsgi0", "probe wsgi0"),
         *("drain wsgi1", "restart wsgi1", "probe wsgi1"),
+        *("drain asgi0", "restart asgi0", "probe asgi0"),
+        *("drain asgi1", "restart asgi1", "probe asgi1"),
         "drain",
         *("restart others", "redis stop"),
     ]
     assert said == [
-        *("asgi:asgi0: 1 of 4", "asgi:asgi1: 2 of 4"),
-        *("wsgi:wsgi0: 3 of 4", "wsgi:wsgi1: 4 of 4"),
+        *("wsgi:wsgi0: 1 of 4", "wsgi:wsgi1: 2 of 4"),
+        *("asgi:asgi0: 3 of 4", "asgi:asgi1: 4 of 4"),
     ]
 
 
