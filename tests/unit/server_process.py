@@ -63,7 +63,7 @@ class ServerProcess:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*hand_over, self._wrapper.path, *words],
-                stdin=self._shared if self.server.shares else subprocess.DEVNULL,
+                stdin=self._shared.fileno() if self.server.shares else subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.code,

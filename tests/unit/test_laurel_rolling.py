@@ -76,7 +76,7 @@ def machine(
     monkeypatch.setattr(rolling, "LOCK", tmp_path / "run" / "reload.lock")
     monkeypatch.setattr(rolling, "UNFINISHED", tmp_path / "run" / "reload.unfinished")
     monkeypatch.setattr(rolling, "START_LIMIT", 0.3)
-    monkeypatch.setattr(rolling.settings, "load", lambda: machine.settings)
+    monkeypatch.setattr("laurel.settings.load", lambda: machine.settings)
     monkeypatch.setattr(rolling, "configure", lambda: (machine.settings, machine.changed))
     monkeypatch.setattr(redis, "start", lambda: machine.done.append("redis start"))
     monkeypatch.setattr(redis, "stop", lambda: machine.done.append("redis stop"))
