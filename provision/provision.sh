@@ -30,6 +30,12 @@ if [[ -f $payload/ca.pem ]]; then
 fi
 
 load_settings
+if [[ -f /etc/laurel/build.env ]]; then
+	# Before there was a choice, it was supervisor.
+	manager=$(sed -n 's/^PROCESS_MANAGER=//p' /etc/laurel/build.env)
+	[[ ${manager:-supervisor} == "$PROCESS_MANAGER" ]] ||
+		die "${manager:-supervisor} starts this machine's processes, and PROCESS_MANAGER=$PROCESS_MANAGER: that is for a new machine"
+fi
 
 started=$SECONDS
 mapfile -t steps < <(cd "$PROVISION/steps" && printf '%s\n' *.sh | sed 's/\.sh$//')

@@ -14,8 +14,8 @@ if changed; then
 		systemctl stop laurel-processes.service asgi.socket
 	fi
 	systemctl daemon-reload
-	systemctl enable --quiet laurel-processes.service
 fi
+systemctl enable --quiet laurel-processes.service
 systemctl start laurel-processes.service
 # That runs already where only their number has changed.
 laurel_tool start

@@ -11,7 +11,7 @@ that sets is taken unchanged, but for this; a variable that is empty counts as o
     TLS_IN_FRONT          "no": what works over HTTPS only is off; "yes" [default]: as theirs
     DATABASE_URL          DATABASES["default"]
     STATE_DIR             where SQLite's files are, and that what is committed survives a power cut
-    CHANNEL_LAYER         "project" [default]: as theirs; "pubsub", "core", "memory": of that kind
+    LAUREL_CHANNEL_LAYER  "project" [default]: as theirs; "pubsub", "core", "memory": of that kind
     REDIS_URL             channel layers, caches and Celery, those that use Redis already; where it
                           names no database, each keeps the number of its own; a service of
                           Sentinels is for channel layers alone
@@ -195,7 +195,7 @@ def state_dir(theirs: Values, environ: Environment) -> Values:
 
 
 def channel_layer(theirs: Values, environ: Environment) -> Values:
-    kind = environ.get("CHANNEL_LAYER") or "project"
+    kind = environ.get("LAUREL_CHANNEL_LAYER") or "project"
     if kind == "project":
         return {}
     if kind not in layers_by_kind:

@@ -150,7 +150,8 @@ if [[ ! -e $environment/complete ]]; then
 		install_built
 	fi
 	# What serves the project, and the layer that was chosen for it: what the project has of it stays.
-	mapfile -t wanted < <(laurel_tool server-packages)
+	wanted=$(laurel_tool server-packages)
+	mapfile -t wanted <<<"$wanted"
 	[[ $CHANNEL_LAYER != pubsub && $CHANNEL_LAYER != core ]] || wanted+=(channels-redis)
 	missing=()
 	for package in "${wanted[@]}"; do

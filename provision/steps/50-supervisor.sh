@@ -27,4 +27,3 @@ else
 	supervisorctl reread
 	supervisorctl update
 fi
-laurel_tool reload --if-outdated

@@ -20,4 +20,6 @@ if changed; then
 	systemctl reload-or-restart nginx.service
 fi
 
+# Every template is in its place by now: this renders them all again.
+laurel_tool reload --if-outdated
 laurel_tool wait

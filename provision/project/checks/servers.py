@@ -2,6 +2,7 @@
 
 import configparser
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def problems(project: Project, given: Mapping[str, str]) -> Iterator[str]:
             " HTTP_SERVER=same, or choose pubsub"
         )
     port = given.get("BIND_PORT", "8000")
-    if not (port.isdecimal() and 1 <= int(port) <= HIGHEST_PORT):
+    if not re.fullmatch("[1-9][0-9]{0,4}", port) or int(port) > HIGHEST_PORT:
         yield f"BIND_PORT={port}: it is a number from 1 to {HIGHEST_PORT}"
     try:
         ipaddress.IPv4Address(given.get("BIND_ADDRESS", "127.0.0.1"))

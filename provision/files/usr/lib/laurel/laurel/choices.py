@@ -23,6 +23,15 @@ def settle(values: dict[str, str], baked: Mapping[str, str], problems: list[str]
         problems.append(f"{name}={values[name]}: {told}; {baked[name]} is used")
         values[name] = baked[name]
 
+    layer = values.get("CHANNEL_LAYER")
+    chosen = layer in ("pubsub", "core") and layer != baked["CHANNEL_LAYER"]
+    if chosen and not servers.has("channels-redis"):
+        problems.append(
+            f"CHANNEL_LAYER={layer}: the site's environment has no channels-redis: bake with that"
+            f" setting, or require it; {baked['CHANNEL_LAYER']} is used"
+        )
+        values["CHANNEL_LAYER"] = baked["CHANNEL_LAYER"]
+
     http = values.get("HTTP_SERVER", "same")
     if http != "same" and not values.get("WSGI_APPLICATION"):
         told = "the project has no WSGI application (WSGI_APPLICATION=module:name)"

@@ -114,9 +114,9 @@ def _migrate(options: argparse.Namespace) -> int:
 
 
 def _watch(_: argparse.Namespace) -> int:
-    from laurel import settings, watch
+    from laurel import watch
 
-    watch.watch(settings.load(), _say)
+    watch.watch(_say)
     return 0
 
 

@@ -20,7 +20,10 @@ def configure(render: bool = True) -> tuple[Settings, list[Path]]:
     current = settings.load()
     redis.note(current)
     lines = [f"{key}={value}\n" for key, value in sorted(current.environment.items())]
-    changed = templates.render_all(current) if render else []
+    changed = []
+    # First: without it no process starts, whatever becomes of the others.
     if files.write(ENVIRONMENT, "".join(lines), 0o640, site_group):
         changed.append(ENVIRONMENT)
+    if render:
+        changed += templates.render_all(current)
     return current, changed

@@ -1,5 +1,7 @@
 """Who holds the TCP socket that all processes of the ASGI server are to share."""
 
+import errno
+import os
 import re
 import socket
 import subprocess
@@ -27,14 +29,35 @@ def taken(wanted: tuple[str, int]) -> bool:
     return False
 
 
-def check(settings: Settings) -> None:
-    """Raise LaurelError with who holds it, if the processes can't have it."""
+def check(settings: Settings, own: str = "") -> None:
+    """Raise LaurelError with why the processes can't have it; what the program `own` holds, they
+    have already."""
     wanted = address(settings)
-    if wanted and taken(wanted):
+    problem = _refused(*wanted) if wanted else None
+    if wanted is None or problem is None:
+        return
+    if problem != errno.EADDRINUSE:
         raise LaurelError(
-            f"{wanted[0]}:{wanted[1]} is taken by {holder(wanted[1]) or 'a program'}:"
+            f"{wanted[0]}:{wanted[1]} can't be had ({os.strerror(problem)}): BIND_ADDRESS is an"
+            " address of this machine, BIND_PORT a free port"
+        )
+    who = holder(wanted[1])
+    if not own or own not in who:
+        raise LaurelError(
+            f"{wanted[0]}:{wanted[1]} is taken by {who or 'a program'}:"
             " the site's processes need it; stop that program"
         )
+
+
+def _refused(address: str, port: int) -> int | None:
+    """The error's number with which an address and port can't be bound now; None if they can."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((address, port))
+        except OSError as error:
+            return error.errno
+    return None
 
 
 def holder(port: int) -> str:

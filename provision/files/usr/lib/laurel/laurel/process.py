@@ -67,10 +67,14 @@ class Manager(Protocol):
         """Stop `process` and start it again; it may not answer yet when this returns."""
 
     def must_restart(self, settings: Settings, changed: Collection[Path]) -> bool:
-        """Whether all must restart at once: `changed` files say so, or more run than should."""
+        """Whether all must restart at once: they are not what `changed` files, or those that a
+        reload before this one has left, say."""
 
     def update(self, settings: Settings) -> None:
         """Take up changed files; a changed group restarts as a whole."""
+
+    def update_others(self, settings: Settings) -> None:
+        """Take up a changed file of the processes beside the site's own, and let those be."""
 
     def log(self, name: str) -> str:
         """Where to read what the process or program `name` says."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from laurel import health, lock, nginx, redis, settings, site
+from laurel import health, lock, nginx, port, redis, settings, site
 from laurel.configure import configure
 from laurel.errors import LaurelError
 from laurel.manager import manager_of
@@ -25,6 +25,9 @@ def reload(say: Callable[[str], None]) -> None:
     """
     with lock.alone(LOCK, "laurel reload"):
         UNFINISHED.touch()
+        # Before anything is written or stopped for it.
+        before = settings.load()
+        port.check(before, manager_of(before).HOLDER)
         current, changed = configure()
         for problem in current.problems:
             say(problem)
@@ -43,7 +46,7 @@ def reload(say: Callable[[str], None]) -> None:
                 nginx.reload()
             _renew_each(manager, current, say)
             if manager.PROCFILE in changed:
-                manager.update(current)
+                manager.update_others(current)
         manager.restart_others(current)
         redis.stop()
         UNFINISHED.unlink()
@@ -67,7 +70,7 @@ def outdated() -> bool:
 def _renew_each(manager: Manager, current: Settings, say: Callable[[str], None]) -> None:
     """Restart one of the site's processes after the other, each once the one before answers."""
     # A form goes to wsgi where there is one: it is drained before anything else takes its time.
-    members = sorted(manager.processes(current), key=lambda member: member.group, reverse=True)
+    members = sorted(_members(manager, current), key=lambda member: member.group, reverse=True)
     for count, member in enumerate(members, 1):
         say(f"{member.name}: {count} of {len(members)}")
         # A lone process has no other to take its requests: visitors are told to come back.
@@ -82,14 +85,19 @@ def _renew_each(manager: Manager, current: Settings, say: Callable[[str], None])
 def wait(current: Settings) -> None:
     """Wait until every process answers. Raises LaurelError for the first that does not."""
     manager = manager_of(current)
+    for member in _members(manager, current):
+        _wait_for_health(member, manager, current)
+
+
+def _members(manager: Manager, current: Settings) -> list[Process]:
+    """The site's processes. Raises LaurelError if they are not those of the settings."""
     members = manager.processes(current)
     if [member.socket for member in members] != sockets(current):
         raise LaurelError(
             f"{manager.SERVICE} has {len(members)} processes and not {len(sockets(current))}:"
             " run `laurel reload`"
         )
-    for member in members:
-        _wait_for_health(member, manager, current)
+    return members
 
 
 def _wait_for_idle(socket: str, limit: float) -> None:

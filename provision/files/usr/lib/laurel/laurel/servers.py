@@ -1,6 +1,7 @@
 """The servers that Laurel knows: a file of ../servers/ each."""
 
 import configparser
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,8 @@ class Server:
 
     `serves` is the kind of application, asgi or wsgi; `packages` are requirements for the project's
     environment; `command` holds @SOCKET@, its own, @FD@, the file descriptor of the shared one, and
-    @ASGI_APPLICATION@; `shares` is whether it takes the shared one. Its file's `since` is the first
-    version that takes the command: project/checks/servers.py reads it before a bake.
+    @ASGI_APPLICATION@; `shares` is whether it takes the shared one. `since` is the first
+    version that takes the command.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Server:
     packages: list[str]
     command: str
     shares: bool
+    since: str
 
     def socket(self, number: object) -> str:
         """The socket of its process `number`, counted from 0."""
@@ -43,8 +45,8 @@ class Server:
         return f"{CURRENT}/venv/bin/{text}"
 
     def installed(self) -> bool:
-        """Whether the live release's environment has it."""
-        return (CURRENT / "venv/bin" / self.program).exists()
+        """Whether the live release's environment has all that it needs, and not too old."""
+        return has(*self.packages) and _numbers(_versions()[self.name]) >= _numbers(self.since)
 
     @property
     def program(self) -> str:
@@ -72,4 +74,22 @@ def read(name: str) -> Server:
         packages=found["packages"].split(),
         command=found["command"],
         shares=found["shared_socket"] == "yes",
+        since=found.get("since", "0"),
     )
+
+
+def has(*packages: str) -> bool:
+    """Whether the live release's environment has each of these requirements, of any version."""
+    versions = _versions()
+    return all(re.split("[<>=]", package)[0] in versions for package in packages)
+
+
+def _versions() -> dict[str, str]:
+    """The version of each package in the live release's environment, by its normalized name."""
+    found = (CURRENT / "venv").glob("lib/python*/site-packages/*.dist-info")
+    pairs = (path.name.removesuffix(".dist-info").split("-", 1) for path in found)
+    return {re.sub("[-_.]+", "-", name).lower(): version for name, version in pairs}
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]

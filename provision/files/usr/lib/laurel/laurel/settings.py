@@ -91,7 +91,7 @@ def load() -> Settings:
         "LAUREL_SETTINGS_MODULE": values.get("SETTINGS_MODULE", ""),
         "LAUREL_ASGI_APPLICATION": values.get("ASGI_APPLICATION", ""),
         "LAUREL_WSGI_APPLICATION": values.get("WSGI_APPLICATION", ""),
-        "CHANNEL_LAYER": values.get("CHANNEL_LAYER", "project"),
+        "LAUREL_CHANNEL_LAYER": values.get("CHANNEL_LAYER", "project"),
         "LAUREL_PROCFILE": f"{CURRENT}/app/{values.get('PROCFILE', '')}",
         "PYTHONPATH": "/usr/lib/laurel/production",
         "ALLOWED_HOSTS": ",".join(hosts),
@@ -221,8 +221,8 @@ def _host_name(word: str) -> str:
 
 
 def _path(word: str) -> str:
-    if not re.fullmatch(r"/[\w./~%+@-]*", word):
-        raise ValueError("not a path, which begins with a slash")
+    if not re.fullmatch(r"/[\w./~+@-]*", word):
+        raise ValueError("not a path, which begins with a slash, and has no %")
     return word
 
 

@@ -104,16 +104,25 @@ def restart(process: Process) -> None:
 
 
 def must_restart(settings: Settings, changed: Collection[Path]) -> bool:
-    """Whether all must restart at once: `changed` files say so, which have their number, too."""
-    del settings
-    return bool(set(FILES) & set(changed))
+    """Whether all must restart at once: a file says other than what runs, whoever changed it."""
+    del settings, changed  # supervisord compares the files with what it has started
+    ((added, altered, removed),) = _call("reloadConfig")
+    return bool(set(OWN) & {*added, *altered, *removed})
 
 
 def update(settings: Settings) -> None:
     """Take up changed files, as the guide does; a changed group restarts as a whole."""
     del settings  # the files have it all
     for verb in ("reread", "update"):
-        subprocess.run(["supervisorctl", verb], check=True)
+        ran = subprocess.run(["supervisorctl", verb], capture_output=True, text=True, check=False)
+        if ran.returncode:
+            said = f"{ran.stdout}{ran.stderr}".strip()
+            raise LaurelError(f"supervisorctl {verb}: {said}")
+
+
+def update_others(settings: Settings) -> None:
+    """Take up a changed file of the processes beside the site's own, and let those be."""
+    update(settings)  # it touches the groups that changed and no other
 
 
 def log(name: str) -> str:

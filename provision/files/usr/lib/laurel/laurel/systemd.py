@@ -151,8 +151,12 @@ def restart(process: Process) -> None:
 
 def must_restart(settings: Settings, changed: Collection[Path]) -> bool:
     """Whether all must restart at once: `changed` files say so, more run than should, or none."""
-    running = set(_running(*OWN))
-    return bool(set(FILES) & set(changed) or running - set(_wanted(settings))) or not running
+    shown = _show(SOCKET, *OWN)
+    running = {name for name, unit in shown.items() if _state(unit) not in _ENDED} - {SOCKET}
+    # A unit's file that a reload before this one wrote, and did not come to take up.
+    unread = any(unit["NeedDaemonReload"] == "yes" for unit in shown.values())
+    surplus = running - set(_wanted(settings))
+    return bool(set(FILES) & set(changed) or unread or surplus) or not running
 
 
 def update(settings: Settings) -> None:
@@ -161,6 +165,12 @@ def update(settings: Settings) -> None:
     _systemctl("stop", f"{SERVICE}.service", SOCKET)
     _systemctl("daemon-reload")
     _systemctl("start", f"{SERVICE}.service")
+
+
+def update_others(settings: Settings) -> None:
+    """Take up a changed file of the processes beside the site's own, and let those be."""
+    del settings
+    _systemctl("daemon-reload")
 
 
 def start(settings: Settings) -> None:

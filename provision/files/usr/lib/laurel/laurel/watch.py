@@ -13,7 +13,7 @@ from contextlib import suppress
 from laurel import health
 from laurel.errors import LaurelError
 from laurel.manager import manager_of
-from laurel.settings import Settings
+from laurel.settings import Settings, load
 
 INTERVAL = 2.0  # seconds between two rounds
 TIMEOUT = 5.0  # seconds for an answer; `/healthz` takes milliseconds
@@ -23,14 +23,25 @@ STRIKES = 3  # failures in a row, so a hung process goes within about 20 s
 START_LIMIT = 600
 
 
-def watch(settings: Settings, say: Callable[[str], None]) -> None:
+def watch(say: Callable[[str], None]) -> None:
     """Watch for as long as this process lives; `say` is told of each kill."""
     strikes: dict[int, int] = {}
+    settings = load()
+    seen = _written(settings)
     while True:
+        # Another server listens on other sockets: the old ones would never answer again.
+        if (now := _written(settings)) != seen:
+            settings, seen = load(), now
         # Otherwise the manager is starting or stopping.
         with suppress(LaurelError):
             strikes = round_of_probes(settings, strikes, say)
         time.sleep(INTERVAL)
+
+
+def _written(settings: Settings) -> list[int]:
+    """When each file of the processes was written, in nanoseconds."""
+    files = [file for file in manager_of(settings).FILES if file.exists()]
+    return [file.stat().st_mtime_ns for file in files]
 
 
 def round_of_probes(
