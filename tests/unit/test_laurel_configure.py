@@ -117,7 +117,7 @@ def test_the_site_gets_its_environment_in_a_file_that_others_may_not_read(
 
 def test_a_second_run_changes_nothing(machine: Machine) -> None:
     _, first = configure()
-    assert first == [machine.conf, machine.environment]
+    assert first == [machine.environment, machine.conf]
     _, second = configure()
     assert second == []
 

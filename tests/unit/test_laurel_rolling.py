@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Set
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from laurel import health, nginx, redis, rolling, site, supervisor
 from laurel.errors import LaurelError
 from laurel.process import Process, sockets
 from laurel.settings import Settings
+from machine.port import free_ports
 from unit.processes import process
 
 
@@ -27,6 +29,8 @@ class Machine:
         self.open: dict[str, list[int]] = {}
         self.pids = [os.getpid()]
         self.outdated = False
+        self.unread: set[str] = set()
+        self.configured = 0
 
     def processes(self, settings: Settings) -> list[Process]:
         groups = ("asgi",) if settings.get("HTTP_SERVER") == "same" else ("asgi", "wsgi")
@@ -48,8 +52,20 @@ class Machine:
     def restart_others(self, _: Settings) -> None:
         self.done.append("restart others")
 
+    def configure(self) -> tuple[Settings, list[Path]]:
+        changed, self.changed = self.changed, []
+        self.unread |= {path.stem for path in changed if path.parent == supervisor.CONF}
+        self.configured += 1
+        return self.settings, changed
+
+    def call(self, method: str) -> list[list[list[str]]]:
+        """What supervisord answers: which groups its files have otherwise than it runs them."""
+        assert method == "reloadConfig"
+        return [[[], sorted(self.unread), []]]
+
     def update(self, settings: Settings) -> None:
         assert settings is self.settings
+        self.unread = set()
         self.done.append("supervisor update")
 
     def probe(self, path: str, _target: str) -> str:
@@ -68,16 +84,23 @@ def _short(path: str) -> str:
 
 
 @pytest.fixture
+def make(make_settings: Callable[..., Settings]) -> Callable[..., Settings]:
+    """Makes the settings of a machine whose shared socket is free on this host."""
+    (number,) = free_ports(1)
+    return partial(make_settings, BIND_PORT=str(number))
+
+
+@pytest.fixture
 def machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., Settings]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[..., Settings]
 ) -> Machine:
     """A machine with three processes that all come back."""
-    machine = Machine(make_settings(3, DRAIN_SECONDS="0.3"))
+    machine = Machine(make(3, DRAIN_SECONDS="0.3"))
     monkeypatch.setattr(rolling, "LOCK", tmp_path / "run" / "reload.lock")
     monkeypatch.setattr(rolling, "UNFINISHED", tmp_path / "run" / "reload.unfinished")
     monkeypatch.setattr(rolling, "START_LIMIT", 0.3)
     monkeypatch.setattr("laurel.settings.load", lambda: machine.settings)
-    monkeypatch.setattr(rolling, "configure", lambda: (machine.settings, machine.changed))
+    monkeypatch.setattr(rolling, "configure", machine.configure)
     monkeypatch.setattr(redis, "start", lambda: machine.done.append("redis start"))
     monkeypatch.setattr(redis, "stop", lambda: machine.done.append("redis stop"))
     monkeypatch.setattr(site, "outdated", lambda: machine.outdated)
@@ -89,6 +112,7 @@ def machine(
     monkeypatch.setattr(supervisor, "restart", machine.restart)
     monkeypatch.setattr(supervisor, "fails_to_start", machine.fails_to_start)
     monkeypatch.setattr(supervisor, "restart_others", machine.restart_others)
+    monkeypatch.setattr(supervisor, "_call", machine.call)
     monkeypatch.setattr(supervisor, "update", machine.update)
     monkeypatch.setattr(health, "probe", machine.probe)
     monkeypatch.setattr(health, "connections", machine.connections)
@@ -195,10 +219,8 @@ def test_any_program_that_runs_another_release_makes_it_outdated(
         assert rolling.outdated()
 
 
-def test_a_lone_process_is_not_drained(
-    machine: Machine, make_settings: Callable[..., Settings]
-) -> None:
-    machine.settings = make_settings(1)
+def test_a_lone_process_is_not_drained(machine: Machine, make: Callable[..., Settings]) -> None:
+    machine.settings = make(1)
     rolling.reload(nothing_said)
     assert machine.done == [
         *("redis start", "restart asgi0", "probe asgi0", "drain"),
@@ -254,9 +276,9 @@ def test_a_second_reload_at_the_same_time_is_refused(machine: Machine) -> None:
 
 
 @pytest.fixture
-def split(machine: Machine, make_settings: Callable[..., Settings]) -> Machine:
+def split(machine: Machine, make: Callable[..., Settings]) -> Machine:
     """The machine with two processes of each of two servers."""
-    machine.settings = make_settings(2, DRAIN_SECONDS="0.3", HTTP_SERVER="gunicorn")
+    machine.settings = make(2, DRAIN_SECONDS="0.3", HTTP_SERVER="gunicorn")
     return machine
 
 
@@ -280,9 +302,9 @@ def test_one_process_of_both_servers_goes_after_the_other_gunicorn_first(split: 
 
 
 def test_one_process_of_each_server_has_no_other_to_take_its_requests(
-    split: Machine, make_settings: Callable[..., Settings]
+    split: Machine, make: Callable[..., Settings]
 ) -> None:
-    split.settings = make_settings(1, HTTP_SERVER="gunicorn")
+    split.settings = make(1, HTTP_SERVER="gunicorn")
     rolling.reload(nothing_said)
     assert [one for one in split.done if one.startswith("drain")] == ["drain"]
 

@@ -87,8 +87,37 @@ def test_a_server_is_installed_where_the_live_release_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(servers, "CURRENT", tmp_path)
-    assert not servers.read("uvicorn").installed()
-    (tmp_path / "venv/bin").mkdir(parents=True)
-    (tmp_path / "venv/bin/uvicorn").touch()
-    assert servers.read("uvicorn").installed()
+    packages = tmp_path / "venv/lib/python3.13/site-packages"
+    uvicorn = servers.read("uvicorn")
+    for name in ("httptools", "websockets", "uvloop", "uvicorn"):
+        assert not uvicorn.installed(), f"without {name}"
+        (packages / f"{name}-0.22.0.dist-info").mkdir(parents=True)
+    assert uvicorn.installed()
     assert not servers.read("granian").installed()
+
+
+@pytest.mark.parametrize(
+    ("version", "new_enough"),
+    [("0.9.9", False), ("0.21.1", False), ("0.22", True), ("0.22.0", True), ("1.0", True)],
+)
+def test_a_server_that_is_too_old_for_its_command_counts_as_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, new_enough: bool
+) -> None:
+    monkeypatch.setattr(servers, "CURRENT", tmp_path)
+    packages = tmp_path / "venv/lib/python3.13/site-packages"
+    for name in ("httptools-0.1", "uvloop-0.1", "websockets-1", f"uvicorn-{version}"):
+        (packages / f"{name}.dist-info").mkdir(parents=True)
+    assert servers.read("uvicorn").installed() is new_enough
+
+
+def test_a_package_is_found_by_every_form_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers, "CURRENT", tmp_path)
+    assert not servers.has("channels-redis")
+    (tmp_path / "venv/lib/python3.13/site-packages/Channels_Redis-4.3.0.dist-info").mkdir(
+        parents=True
+    )
+    assert servers.has("channels-redis")
+    assert servers.has("channels-redis>=99")  # of any version
+    assert not servers.has("channels-redis", "channels")

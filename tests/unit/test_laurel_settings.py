@@ -41,8 +41,8 @@ class Machine:
         self.site_env = folder / "site.env"
         self.instance_data = folder / "instance-data.json"
         self.memory = folder / "meminfo"
-        self.programs = folder / "current/venv/bin"
-        self.programs.mkdir(parents=True)
+        self.packages = folder / "current/venv/lib/python3.13/site-packages"
+        self.packages.mkdir(parents=True)
         self.has_memory(4096)
         self.bake()
 
@@ -54,9 +54,9 @@ class Machine:
         self.build_env.write_text("".join(lines))
 
     def install(self, *names: str) -> None:
-        """Put servers into the site's environment."""
+        """Put packages into the site's environment, in a version that is new enough."""
         for name in names:
-            (self.programs / name).touch()
+            (self.packages / f"{name}-99.0.dist-info").mkdir()
 
     def hosts(self) -> list[str]:
         return settings.load().environment["ALLOWED_HOSTS"].split(",")
@@ -314,7 +314,7 @@ def test_a_layer_in_memory_goes_with_one_process(machine: Machine) -> None:
     machine.bake(PROCESSES="1", CHANNEL_LAYER="memory")
     loaded = settings.load()
     assert (loaded.processes, loaded.problems) == (1, [])
-    assert loaded.environment["CHANNEL_LAYER"] == "memory"
+    assert loaded.environment["LAUREL_CHANNEL_LAYER"] == "memory"
 
 
 # Servers, and what starts them
@@ -336,7 +336,7 @@ def test_the_operator_may_choose_a_server_that_is_installed(
     (problem,) = loaded.problems
     assert problem.startswith(f"{name}={server}: the site's environment has it not: ")
     assert problem.endswith(f"; {BAKED[name]} is used")
-    machine.install(server)
+    machine.install(*servers.read(server).packages)
     loaded = settings.load()
     assert (loaded.get(name), loaded.problems) == (server, [])
     assert name not in loaded.environment
@@ -431,9 +431,33 @@ def test_no_machine_changes_what_starts_its_processes(
 
 @pytest.mark.parametrize("layer", ["project", "pubsub", "core"])
 def test_the_layer_that_is_chosen_reaches_the_site(machine: Machine, layer: str) -> None:
+    machine.install("channels_redis")
     machine.site_env.write_text(f"CHANNEL_LAYER={layer}\n")
     loaded = settings.load()
-    assert (loaded.environment["CHANNEL_LAYER"], loaded.problems) == (layer, [])
+    assert (loaded.environment["LAUREL_CHANNEL_LAYER"], loaded.problems) == (layer, [])
+
+
+@pytest.mark.parametrize("layer", ["pubsub", "core"])
+@pytest.mark.parametrize("baked", ["project", "memory"])
+def test_a_layer_that_the_environment_has_not_is_told_and_not_used(
+    machine: Machine, baked: str, layer: str
+) -> None:
+    machine.bake(PROCESSES="1", CHANNEL_LAYER=baked)
+    machine.site_env.write_text(f"CHANNEL_LAYER={layer}\n")
+    loaded = settings.load()
+    assert loaded.environment["LAUREL_CHANNEL_LAYER"] == loaded.get("CHANNEL_LAYER") == baked
+    assert loaded.problems == [
+        f"CHANNEL_LAYER={layer}: the site's environment has no channels-redis: bake with that"
+        f" setting, or require it; {baked} is used"
+    ]
+
+
+def test_a_layer_that_was_baked_needs_no_look(machine: Machine) -> None:
+    """While the machine is made, the environment is not there yet."""
+    machine.bake(CHANNEL_LAYER="core")
+    machine.site_env.write_text("CHANNEL_LAYER=core\n")
+    loaded = settings.load()
+    assert (loaded.get("CHANNEL_LAYER"), loaded.problems) == ("core", [])
 
 
 @pytest.mark.usefixtures("machine")
@@ -448,7 +472,7 @@ def test_the_applications_reach_the_site() -> None:
     [
         ("BIND_PORT", ["1", "80", "8000", "59999", "64999", "65000", "65499", "65529", "65535"]),
         ("BIND_ADDRESS", ["0.0.0.0", "10.0.0.7", "255.255.255.255"]),
-        ("ASGI_PATHS", ["/poll/", "/poll/,/sse,/a-b/c.d/~me/x+y@z%"]),
+        ("ASGI_PATHS", ["/poll/", "/poll/,/sse,/a-b/c.d/~me/x+y@z"]),
         ("ASGI_HOSTS", ["live.example.org", ".example.org,10.0.0.7"]),
     ],
 )

@@ -674,7 +674,7 @@ HOSTS = {"core": [{"address": REDIS, **MENDED}], "pubsub": [REDIS]}
 
 def chosen(production: Any, kind: str, **own: dict[str, Any]) -> Any:
     """The layers of a project with CHANNEL_LAYER=`kind`, and why they are others."""
-    said = {"CHANNEL_LAYER": kind, "REDIS_URL": REDIS}
+    said = {"LAUREL_CHANNEL_LAYER": kind, "REDIS_URL": REDIS}
     values, reasons = production.overrides({"CHANNEL_LAYERS": own}, said)
     return values.get("CHANNEL_LAYERS", own), dict(reasons).get("CHANNEL_LAYERS")
 
@@ -719,14 +719,14 @@ def test_the_layer_that_is_chosen_can_be_built(production: Any, kind: str, own: 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_project_without_layers_gets_the_one_that_is_chosen(production: Any, kind: str) -> None:
     for theirs in ({}, {"CHANNEL_LAYERS": {}}):
-        values, _ = production.overrides(theirs, {"CHANNEL_LAYER": kind})
+        values, _ = production.overrides(theirs, {"LAUREL_CHANNEL_LAYER": kind})
         assert list(values["CHANNEL_LAYERS"]) == ["default"]
         assert values["CHANNEL_LAYERS"]["default"]["BACKEND"] == KINDS[kind]
 
 
 def test_layers_keep_the_number_of_their_database(production: Any) -> None:
     theirs = {"CHANNEL_LAYERS": {"default": layer(CORE, hosts=["redis://localhost/3"])}}
-    said = {"CHANNEL_LAYER": "pubsub", "REDIS_URL": "redis://10.0.0.9"}
+    said = {"LAUREL_CHANNEL_LAYER": "pubsub", "REDIS_URL": "redis://10.0.0.9"}
     values, _ = production.overrides(theirs, said)
     assert values["CHANNEL_LAYERS"]["default"] == layer(PUBSUB, hosts=["redis://10.0.0.9/3"])
 
@@ -748,7 +748,7 @@ def test_an_unknown_layer_is_told_with_those_that_are_known(production: Any, sai
         ImproperlyConfigured,
         match=f"^CHANNEL_LAYER={said}: it may be project, pubsub, core, memory$",
     ):
-        production.overrides({}, {"CHANNEL_LAYER": said})
+        production.overrides({}, {"LAUREL_CHANNEL_LAYER": said})
 
 
 def test_a_layer_on_redis_that_is_not_installed_is_told(project: Project) -> None:
@@ -756,13 +756,15 @@ def test_a_layer_on_redis_that_is_not_installed_is_told(project: Project) -> Non
     # Python takes a name for missing whose entry is None.
     without = "import sys; sys.modules['channels_redis'] = None; import laurel_production as its;"
     for kind in ("pubsub", "core"):
-        ran = project.run("-c", without, CHANNEL_LAYER=kind)
+        ran = project.run("-c", without, LAUREL_CHANNEL_LAYER=kind)
         assert ran.stderr.splitlines()[-1].endswith(
             f"ImproperlyConfigured: CHANNEL_LAYER={kind}: add channels-redis to the requirements"
         )
     for kind in ("memory", "project"):
         ran = project.run(
-            "-c", f"{without} print(its.CHANNEL_LAYERS['default']['BACKEND'])", CHANNEL_LAYER=kind
+            "-c",
+            f"{without} print(its.CHANNEL_LAYERS['default']['BACKEND'])",
+            LAUREL_CHANNEL_LAYER=kind,
         )
         assert ran.stdout.strip() == MEMORY, ran.stderr
 
@@ -1157,7 +1159,7 @@ EVERYTHING = {
     "TLS_IN_FRONT": "no",
     "DATABASE_URL": "postgres://u:p@db/site",
     "STATE_DIR": "/var/lib/site",
-    "CHANNEL_LAYER": "pubsub",
+    "LAUREL_CHANNEL_LAYER": "pubsub",
     "REDIS_URL": REDIS,
 }
 

@@ -215,7 +215,11 @@ systemctl() { echo systemctl "$@"; [[ $1 != is-active || -n $RUNNING ]]; }
 laurel_tool() { echo laurel "$@"; }
 set -euo pipefail
 """
-START = ["systemctl start laurel-processes.service", "laurel start"]
+START = [
+    "systemctl enable --quiet laurel-processes.service",
+    "systemctl start laurel-processes.service",
+    "laurel start",
+]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +259,6 @@ def test_provisioning_restarts_the_processes_only_for_changed_files(
         steps = [
             *steps,
             "systemctl daemon-reload",
-            "systemctl enable --quiet laurel-processes.service",
             *START,
         ]
     assert done == steps
