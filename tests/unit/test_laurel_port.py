@@ -1,5 +1,6 @@
 """Who holds the port that all processes of the ASGI server are to share."""
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -17,9 +18,9 @@ def held() -> socket.socket:
 
 def test_a_port_that_something_listens_on_is_taken(held: socket.socket) -> None:
     wanted = held.getsockname()
-    assert port.taken(wanted)
+    assert port.refused(wanted) == errno.EADDRINUSE
     held.close()
-    assert not port.taken(wanted)
+    assert port.refused(wanted) is None
 
 
 def test_the_holder_is_named_with_its_pid(held: socket.socket) -> None:
@@ -37,7 +38,7 @@ def test_connections_that_were_closed_do_not_hold_the_port(held: socket.socket) 
     accepted.close()
     client.close()
     held.close()
-    assert not port.taken(wanted)
+    assert port.refused(wanted) is None
 
 
 @pytest.mark.parametrize("server", ["daphne", "hypercorn"])

@@ -100,7 +100,7 @@ def with_procfile(
 
 @pytest.fixture
 def free_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(port, "taken", lambda _: False)
+    monkeypatch.setattr(port, "refused", lambda _: None)
 
 
 def test_the_setting_chooses_the_manager(settings: Settings, make_settings: MakeSettings) -> None:

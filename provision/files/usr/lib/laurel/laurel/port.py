@@ -18,22 +18,22 @@ def address(settings: Settings) -> tuple[str, int] | None:
     return settings.get("BIND_ADDRESS"), int(settings.get("BIND_PORT"))
 
 
-def taken(wanted: tuple[str, int]) -> bool:
-    """Whether an address and port can't be bound now."""
+def refused(wanted: tuple[str, int]) -> int | None:
+    """The error's number with which an address and port can't be bound now; None if they can."""
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind(wanted)
-        except OSError:
-            return True
-    return False
+        except OSError as error:
+            return error.errno
+    return None
 
 
 def check(settings: Settings, own: str = "") -> None:
     """Raise LaurelError with why the processes can't have it; what the program `own` holds, they
     have already."""
     wanted = address(settings)
-    problem = _refused(*wanted) if wanted else None
+    problem = refused(wanted) if wanted else None
     if wanted is None or problem is None:
         return
     if problem != errno.EADDRINUSE:
@@ -47,17 +47,6 @@ def check(settings: Settings, own: str = "") -> None:
             f"{wanted[0]}:{wanted[1]} is taken by {who or 'a program'}:"
             " the site's processes need it; stop that program"
         )
-
-
-def _refused(address: str, port: int) -> int | None:
-    """The error's number with which an address and port can't be bound now; None if they can."""
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((address, port))
-        except OSError as error:
-            return error.errno
-    return None
 
 
 def holder(port: int) -> str:
