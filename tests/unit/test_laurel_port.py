@@ -2,11 +2,13 @@
 
 import errno
 import os
+import re
 import socket
 from collections.abc import Callable
 
 import pytest
 from laurel import cli, port, settings
+from laurel.errors import LaurelError
 from laurel.settings import Settings
 
 
@@ -84,6 +86,43 @@ def test_check_port_says_who_holds_it_and_what_to_do(
     assert "stop that program" in error
     held.close()
     assert cli.main(["check-port"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("who", "own", "passed"),
+    [
+        ("supervisord (pid 7)", "supervisord", True),
+        ("daphne (pid 9), systemd (pid 1)", "systemd", True),
+        ("python3 (pid 9)", "supervisord", False),
+        ("supervisord (pid 7)", "", False),  # before it starts, it can have it from no other
+        ("systemd-resolve (pid 8)", "systemd", False),
+        ("", "systemd", False),
+    ],
+)
+def test_what_the_manager_holds_is_passed_and_what_others_hold_is_not(
+    held: socket.socket,
+    monkeypatch: pytest.MonkeyPatch,
+    make_settings: Callable[..., Settings],
+    who: str,
+    own: str,
+    passed: bool,
+) -> None:
+    chosen = make_settings(BIND_PORT=str(held.getsockname()[1]))
+    monkeypatch.setattr(port, "holder", lambda _: who)
+    if passed:
+        port.check(chosen, own)
+        return
+    with pytest.raises(LaurelError, match=f"is taken by {re.escape(who or 'a program')}: the"):
+        port.check(chosen, own)
+
+
+def test_an_address_of_no_machine_is_told_as_one(make_settings: Callable[..., Settings]) -> None:
+    chosen = make_settings(BIND_ADDRESS="192.0.2.1")  # RFC 5737
+    with pytest.raises(LaurelError) as caught:
+        port.check(chosen, "supervisord")
+    assert "192.0.2.1:8000 can't be had" in str(caught.value)
+    assert "BIND_ADDRESS is an address of this machine" in str(caught.value)
+    assert "taken" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("held")

@@ -1,6 +1,7 @@
 """`laurel reload`: the order in which processes are renewed."""
 
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Set
@@ -9,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from laurel import health, nginx, redis, rolling, site, supervisor
+from laurel import health, nginx, port, redis, rolling, site, supervisor
 from laurel.errors import LaurelError
 from laurel.process import Process, sockets
 from laurel.settings import Settings
@@ -270,6 +271,102 @@ def test_a_second_reload_at_the_same_time_is_refused(machine: Machine) -> None:
     assert refused == ["another `laurel reload` is at work: wait for it to end"] * 3
     rolling.reload(nothing_said)
     assert machine.done.count("restart asgi0") == 2
+
+
+# What a reload asks for before it touches anything
+
+
+def test_a_taken_port_leaves_every_process_serving(
+    machine: Machine, make: Callable[..., Settings]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        number = held.getsockname()[1]
+        machine.settings = make(3, BIND_PORT=str(number))
+        with pytest.raises(
+            LaurelError, match=rf"127\.0\.0\.1:{number} is taken by .*{os.getpid()}"
+        ):
+            rolling.reload(nothing_said)
+    assert (machine.done, machine.configured) == ([], 0)
+    rolling.reload(nothing_said)  # whoever had it is gone
+    assert machine.done[-1] == "redis stop"
+
+
+def test_an_address_that_is_none_leaves_every_process_serving(
+    machine: Machine, make: Callable[..., Settings]
+) -> None:
+    machine.settings = make(3, BIND_ADDRESS="192.0.2.1")  # RFC 5737: no machine has it
+    with pytest.raises(LaurelError, match=r"192\.0\.2\.1:\d+ can't be had .*an address of this"):
+        rolling.reload(nothing_said)
+    assert (machine.done, machine.configured) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("manager", "holder"), [("supervisor", "supervisord"), ("systemd", "systemd")]
+)
+def test_the_port_that_the_manager_holds_already_is_no_hindrance(
+    machine: Machine,
+    make: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    manager: str,
+    holder: str,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        number = held.getsockname()[1]
+        monkeypatch.setattr(port, "holder", lambda _: f"daphne (pid 7), {holder} (pid 1)")
+        before = make(3, BIND_PORT=str(number), PROCESS_MANAGER=manager)
+        monkeypatch.setattr("laurel.settings.load", lambda: before)
+        rolling.reload(nothing_said)
+    assert machine.done[-1] == "redis stop"
+
+
+def test_another_number_of_processes_than_the_settings_say_is_refused(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = machine.processes(machine.settings)
+    monkeypatch.setattr(supervisor, "processes", lambda _: known[:2])
+    with pytest.raises(LaurelError, match="supervisor has 2 processes and not 3"):
+        rolling.reload(nothing_said)
+    assert machine.done == ["redis start"]
+
+
+# What a reload that did not end has left
+
+
+def test_files_that_a_reload_wrote_before_its_migration_failed_are_taken_up_by_the_next(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise LaurelError("the database was not migrated")
+
+    machine.outdated, machine.changed = True, [supervisor.CONF / "asgi.conf", nginx.SITE]
+    with monkeypatch.context() as patch:
+        patch.setattr(site, "migrate", fails)
+        with pytest.raises(LaurelError, match="not migrated"):
+            rolling.reload(nothing_said)
+    assert machine.done == ["redis start"]
+    rolling.reload(nothing_said)  # for which no file changes any more
+    assert machine.done[1:] == [
+        *("redis start", "migrate", "supervisor update", "nginx reload"),
+        *("probe asgi0", "probe asgi1", "probe asgi2"),
+        *("restart others", "redis stop"),
+    ]
+
+
+def test_files_that_were_not_taken_up_make_it_outdated(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rolling, "CURRENT", Path.cwd().parent)
+    assert not rolling.outdated()
+    machine.unread = {"wsgi"}
+    assert rolling.outdated()
+
+
+def test_another_procfile_touches_no_process_of_the_site(machine: Machine) -> None:
+    machine.changed = [supervisor.PROCFILE]
+    rolling.reload(nothing_said)
+    assert machine.done[-3:] == ["supervisor update", "restart others", "redis stop"]
+    assert machine.done.count("supervisor update") == 1
+    assert "restart asgi2" in machine.done
 
 
 # A group of its own for plain HTTP

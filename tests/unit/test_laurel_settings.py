@@ -486,7 +486,11 @@ def test_what_nginx_can_take_is_taken(machine: Machine, name: str, good: list[st
 @pytest.mark.parametrize(
     ("name", "bad", "used"),
     [
-        ("BIND_PORT", ["0", "-1", "65536", "70000", "99999", "100000", "http", ""], "8000"),
+        (
+            "BIND_PORT",
+            ["0", "-1", "08000", "65536", "70000", "99999", "100000", "http", ""],
+            "8000",
+        ),
         (
             "BIND_ADDRESS",
             ["localhost", "::1", "127.0.0", "127.0.0.256", "1.2.3.4.5", "*", ""],

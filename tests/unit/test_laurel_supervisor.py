@@ -1,5 +1,6 @@
 """The site's processes, as a supervisord on a unix socket tells of them."""
 
+import os
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ class Supervisord(socketserver.UnixStreamServer, SimpleXMLRPCDispatcher):
         socketserver.UnixStreamServer.__init__(self, path, _Handler)
         self.information: list[dict[str, Any]] = []
         self.calls: list[tuple[str, ...]] = []
+        self.unread: list[list[str]] = [[], [], []]  # groups added, changed, removed
+        self.register_function(lambda: [self.unread], "supervisor.reloadConfig")
         self.register_function(lambda: self.information, "supervisor.getAllProcessInfo")
         for verb in ("stopProcess", "startProcess"):
             self.register_function(self._noting(verb), f"supervisor.{verb}")
@@ -134,6 +137,51 @@ def test_a_restart_waits_for_the_end_and_not_for_the_start(supervisord: Supervis
 def test_a_process_that_does_not_run_is_only_started(supervisord: Supervisord) -> None:
     supervisor.restart(process(3, pid=0, state="FATAL"))
     assert supervisord.calls == [("startProcess", "asgi:asgi3", "False")]
+
+
+@pytest.mark.parametrize(
+    ("unread", "wanted"),
+    [
+        ([[], [], []], False),
+        ([["wsgi"], [], []], True),
+        ([[], ["asgi"], []], True),
+        ([[], [], ["wsgi"]], True),
+        ([["worker"], ["procfile"], ["beat"]], False),  # beside the site's own
+    ],
+)
+def test_all_restart_at_once_where_files_say_other_than_what_supervisord_runs(
+    supervisord: Supervisord,
+    make_settings: MakeSettings,
+    unread: list[list[str]],
+    wanted: bool,
+) -> None:
+    supervisord.unread = unread
+    # Whoever changed them: a reload before this one may have.
+    for changed in ([], [supervisor.CONF / "asgi.conf"]):
+        assert supervisor.must_restart(make_settings(), changed) is wanted
+
+
+@pytest.mark.parametrize("take_up", [supervisor.update, supervisor.update_others])
+def test_what_supervisorctl_refuses_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make_settings: MakeSettings,
+    take_up: Callable[[Settings], None],
+) -> None:
+    program, called = tmp_path / "supervisorctl", tmp_path / "called"
+    program.write_text(
+        f"#!/bin/bash\necho $1 >>{called}\n"
+        '[[ $1 != "$REFUSED" ]] || { echo "ERROR: CANT_REREAD: $1 of asgi.conf"; exit 2; }\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("REFUSED", "none")
+    take_up(make_settings())
+    assert called.read_text() == "reread\nupdate\n"
+    for verb in ("reread", "update"):
+        monkeypatch.setenv("REFUSED", verb)
+        with pytest.raises(LaurelError, match=f"^supervisorctl {verb}: ERROR: CANT_REREAD: {verb}"):
+            take_up(make_settings())
 
 
 def test_a_fault_of_supervisord_is_told(supervisord: Supervisord) -> None:

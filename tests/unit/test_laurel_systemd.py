@@ -252,6 +252,22 @@ def test_all_restart_at_once_for_changed_units_or_if_too_many_run(
     assert systemd.must_restart(settings, changed) is wanted
 
 
+@pytest.mark.parametrize("unit", ["asgi@0.service", "asgi@1.service", "asgi.socket"])
+def test_all_restart_at_once_for_a_unit_that_a_reload_before_did_not_take_up(
+    machine: Systemd, settings: Settings, unit: str
+) -> None:
+    for name in ("asgi@0.service", "asgi@1.service", "asgi.socket"):
+        machine.add(name)
+    assert not systemd.must_restart(settings, [])
+    machine.add(unit, NeedDaemonReload="yes")
+    assert systemd.must_restart(settings, [])
+
+
+def test_another_procfile_is_read_and_stops_nothing(machine: Systemd, settings: Settings) -> None:
+    systemd.update_others(settings)
+    assert machine.calls == [["daemon-reload"]]
+
+
 def test_all_end_as_what_they_were_before_systemd_reads_the_new_units(
     machine: Systemd, settings: Settings
 ) -> None:
