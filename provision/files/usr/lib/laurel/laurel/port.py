@@ -42,7 +42,8 @@ def check(settings: Settings, own: str = "") -> None:
             " address of this machine, BIND_PORT a free port"
         )
     who = holder(wanted[1])
-    if not own or own not in who:
+    # By its whole name: systemd-resolved is another than systemd.
+    if not own or f", {own} (" not in f", {who}":
         raise LaurelError(
             f"{wanted[0]}:{wanted[1]} is taken by {who or 'a program'}:"
             " the site's processes need it; stop that program"
