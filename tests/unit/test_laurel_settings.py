@@ -517,6 +517,7 @@ def test_what_can_not_be_is_told_with_what_is_used(
         ("ASGI_PATHS", "poll/,/sse/", "/sse/", "poll/"),
         ("ASGI_PATHS", '/a";return,/sse/', "/sse/", '/a";return'),
         ("ASGI_PATHS", "/a{1},/b$", "", "/a{1}"),
+        ("ASGI_PATHS", "/a%2Fb,/sse/", "/sse/", "/a%2Fb"),
         ("ASGI_HOSTS", "*,live.example.org", "live.example.org", "*"),
         ("ASGI_HOSTS", "live.example.org;x", "", "live.example.org;x"),
     ],

@@ -92,7 +92,7 @@ def test_a_layer_in_memory_goes_with_one_process_alone(
     )
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "80.5"])
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "80.5", "08000"])
 def test_a_port_that_is_none_is_refused(project: Path, port: str) -> None:
     assert problems(project, {"BIND_PORT": port}) == [
         f"BIND_PORT={port}: it is a number from 1 to 65535"

@@ -233,8 +233,9 @@ def as_root_on(payload: Payload, os_release: str) -> subprocess.CompletedProcess
     for old, new in (
         ("((EUID == 0))", "true"),
         ("/etc/os-release", str(payload.folder / "os-release")),
+        ("/etc/laurel/build.env", str(payload.folder / "baked.env")),
     ):
-        assert text.count(old) == 1
+        assert old in text
         text = text.replace(old, new)
     script.write_text(text)
     for step in (payload.provision / "steps").iterdir():
@@ -257,6 +258,46 @@ def test_a_system_that_is_not_known_is_refused_by_name(
     assert ran.returncode == 1
     assert f"laurel: error: {name} is not a system that Laurel knows: debian-12" in ran.stderr
     assert "this is" not in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("baked", "given", "manager"),
+    [
+        ("PROCESS_MANAGER=supervisor\n", "systemd", "supervisor"),
+        ("PROCESS_MANAGER=systemd\n", "supervisor", "systemd"),
+        ("PROCESS_MANAGER=systemd\n", "", "systemd"),
+        ("MAX_BODY=10m\n", "systemd", "supervisor"),  # baked before there was a choice
+    ],
+)
+def test_another_manager_than_the_machine_has_is_refused(
+    payload: Payload, baked: str, given: str, manager: str
+) -> None:
+    (payload.folder / "baked.env").write_text(baked)
+    payload.settings_env.write_text(f"PROCESS_MANAGER={given}\n")
+    ran = as_root_on(payload, "ID=debian\nVERSION_ID=13\n")
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        f"laurel: error: {manager} starts this machine's processes, and"
+        f" PROCESS_MANAGER={given or 'supervisor'}: that is for a new machine\n"
+    )
+    assert "this is" not in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("baked", "given"),
+    [
+        ("PROCESS_MANAGER=systemd\n", "systemd"),
+        ("PROCESS_MANAGER=supervisor\n", ""),
+        ("MAX_BODY=10m\n", ""),
+    ],
+)
+def test_the_manager_that_the_machine_has_is_taken_again(
+    payload: Payload, baked: str, given: str
+) -> None:
+    (payload.folder / "baked.env").write_text(baked)
+    payload.settings_env.write_text(f"PROCESS_MANAGER={given}\n")
+    ran = as_root_on(payload, "ID=debian\nVERSION_ID=13\n")
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_a_folder_without_a_project_is_refused(payload: Payload) -> None:
