@@ -4,11 +4,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from laurel import health, supervisor, watch
-from laurel.process import Process
+from laurel import health, rolling, supervisor, watch
+from laurel.process import Process, groups
 from laurel.settings import Settings
 from unit.processes import process
 
@@ -172,3 +173,104 @@ def test_only_the_one_that_hangs_is_killed(
         assert daphne.wait(10) == -9
         assert sibling.poll() is None
         sibling.kill()
+
+
+# What it watches for as long as it lives
+
+
+class _OverError(Exception):
+    """Ends the watch after the last round of a test."""
+
+
+@pytest.fixture
+def rounds(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
+    """Runs the watch with what is done between two rounds; its files are `asgi.conf` here."""
+    monkeypatch.setattr(supervisor, "FILES", (tmp_path / "asgi.conf", tmp_path / "wsgi.conf"))
+    monkeypatch.setattr(rolling, "UNFINISHED", tmp_path / "reload.unfinished")
+    monkeypatch.setattr(watch, "load", lambda: machine.settings)
+    (tmp_path / "asgi.conf").touch()
+
+    def processes(settings: Settings) -> list[Process]:
+        return [
+            replace(process(group.name == "wsgi", group.name, 4_000_001), socket=group.socket(0))
+            for group in groups(settings)
+        ]
+
+    monkeypatch.setattr(supervisor, "processes", processes)
+
+    def run(*between: Callable[[], object]) -> None:
+        left = iter(between)
+
+        def sleep(_: float) -> None:
+            try:
+                next(left)()
+            except StopIteration:
+                raise _OverError from None
+
+        monkeypatch.setattr(watch.time, "sleep", sleep)
+        with pytest.raises(_OverError):
+            watch.watch(machine.said.append)
+
+    return run
+
+
+DAPHNE, UVICORN = "/run/daphne/daphne0.sock", "/run/daphne/uvicorn0.sock"
+
+
+def test_another_server_is_probed_on_its_own_sockets(
+    machine: Machine,
+    rounds: Callable[..., None],
+    tmp_path: Path,
+    make_settings: Callable[..., Settings],
+) -> None:
+    def choose() -> None:
+        machine.settings = make_settings(1, ASGI_SERVER="uvicorn", HTTP_SERVER="gunicorn")
+        (tmp_path / "wsgi.conf").touch()
+
+    rounds(choose, lambda: None)
+    second = [UVICORN, "/run/daphne/gunicorn0.sock"]
+    assert machine.asked == [DAPHNE, *second, *second]
+
+
+def test_settings_are_those_of_what_runs_until_files_are_written_anew(
+    machine: Machine, rounds: Callable[..., None], make_settings: Callable[..., Settings]
+) -> None:
+    def edit() -> None:
+        machine.settings = make_settings(1, ASGI_SERVER="uvicorn")
+
+    rounds(edit, lambda: None)
+    assert machine.asked == [DAPHNE] * 3
+
+
+def test_nothing_is_judged_between_files_that_were_written_and_the_end_of_their_reload(
+    machine: Machine,
+    rounds: Callable[..., None],
+    tmp_path: Path,
+    make_settings: Callable[..., Settings],
+) -> None:
+    """A migration in between takes its time, and the processes before it serve on."""
+
+    def write() -> None:
+        machine.settings = make_settings(1, ASGI_SERVER="uvicorn")
+        (tmp_path / "reload.unfinished").touch()
+        (tmp_path / "wsgi.conf").touch()
+
+    rounds(write, lambda: None, lambda: None, (tmp_path / "reload.unfinished").unlink)
+    assert machine.asked == [DAPHNE, UVICORN]
+
+
+def test_a_reload_that_writes_no_file_is_watched(
+    machine: Machine, rounds: Callable[..., None], tmp_path: Path
+) -> None:
+    rounds((tmp_path / "reload.unfinished").touch, lambda: None)
+    assert machine.asked == [DAPHNE] * 3
+
+
+def test_a_watch_that_begins_amid_a_reload_waits_for_its_end(
+    machine: Machine, rounds: Callable[..., None], tmp_path: Path
+) -> None:
+    (tmp_path / "reload.unfinished").touch()
+    rounds(lambda: None, (tmp_path / "reload.unfinished").unlink)
+    assert machine.asked == [DAPHNE]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from laurel import health
+from laurel import health, rolling
 from laurel.errors import LaurelError
 from laurel.manager import manager_of
 from laurel.settings import Settings, load
@@ -26,15 +26,18 @@ START_LIMIT = 600
 def watch(say: Callable[[str], None]) -> None:
     """Watch for as long as this process lives; `say` is told of each kill."""
     strikes: dict[int, int] = {}
-    settings = load()
-    seen = _written(settings)
+    settings, seen = load(), list[int]()
     while True:
-        # Another server listens on other sockets: the old ones would never answer again.
-        if (now := _written(settings)) != seen:
-            settings, seen = load(), now
-        # Otherwise the manager is starting or stopping.
-        with suppress(LaurelError):
-            strikes = round_of_probes(settings, strikes, say)
+        now = _written(settings)
+        # Files that a reload wrote and has not taken up yet, or could not, are not what runs: the
+        # processes that serve in the meantime would be killed for sockets that they never had.
+        if now == seen or not rolling.UNFINISHED.exists():
+            # Another server listens on other sockets: the old ones would never answer again.
+            if now != seen:
+                settings, seen = load(), now
+            # Otherwise the manager is starting or stopping.
+            with suppress(LaurelError):
+                strikes = round_of_probes(settings, strikes, say)
         time.sleep(INTERVAL)
 
 
