@@ -89,7 +89,7 @@ def test_a_server_is_installed_where_the_live_release_has_it(
     monkeypatch.setattr(servers, "CURRENT", tmp_path)
     packages = tmp_path / "venv/lib/python3.13/site-packages"
     uvicorn = servers.read("uvicorn")
-    for name in ("httptools", "websockets", "uvloop", "uvicorn"):
+    for name in ("uvicorn", "httptools", "websockets", "uvloop"):
         assert not uvicorn.installed(), f"without {name}"
         (packages / f"{name}-0.22.0.dist-info").mkdir(parents=True)
     assert uvicorn.installed()

@@ -1,6 +1,7 @@
 """The functions of lib.sh, through bash; and what provision.sh refuses."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -380,3 +381,34 @@ def test_a_step_that_fails_ends_it_with_its_name(payload: Payload) -> None:
     assert ran.returncode == 1
     assert ran.stderr == "laurel: error: step 30-channel-layer failed\n"
     assert "40-run-directory" not in ran.stdout
+
+
+# The order of the steps
+
+
+def test_what_a_reload_renders_is_placed_before_it_and_so_when_code_is_synced(top: Path) -> None:
+    provision = top / "provision"
+    renewing = [
+        path.stem
+        for path in sorted((provision / "steps").glob("*.sh"))
+        if "laurel_tool reload --if-outdated" in path.read_text()
+    ]
+    assert renewing == ["60-nginx"]
+    placing = [
+        path.stem
+        for path in sorted((provision / "steps").glob("*.sh"))
+        if re.search(r"^\s*(if )?render ", path.read_text(), re.MULTILINE)
+    ]
+    assert placing
+    assert max(placing) <= "60-nginx"
+    assert " 60-nginx " in (top / "vagrant/sync.sh").read_text()
+
+
+def test_the_packages_of_a_server_that_can_not_be_told_end_the_step(payload: Payload) -> None:
+    text = (payload.provision / "steps" / "15-environment.sh").read_text()
+    told = text[text.index("\twanted=$(") : text.index("\tmissing=()")]
+    stub = "CHANNEL_LAYER=project; laurel_tool() { echo daphne; return 1; }"
+    assert "reached" not in payload.bash(f"{stub}\n{told}\necho reached").stdout
+    stub = "CHANNEL_LAYER=core; laurel_tool() { echo daphne; echo gunicorn; }"
+    ran = payload.bash(f'{stub}\n{told}\necho "${{#wanted[@]}} ${{wanted[*]}}"')
+    assert ran.stdout == "3 daphne gunicorn channels-redis\n", ran.stderr
