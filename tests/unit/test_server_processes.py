@@ -147,6 +147,15 @@ def test_what_the_site_writes_is_nobody_elses(running: dict[str, ServerProcess],
     assert running[name].wait().ask()["umask"] == 0o027
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_a_line_as_long_as_nginx_passes_on_is_taken(
+    running: dict[str, ServerProcess], name: str
+) -> None:
+    """Of large_client_header_buffers, 8k with the line's end."""
+    target = "/?" + "x" * (8192 - len("GET /? HTTP/1.1\r\n"))
+    assert running[name].wait().ask(target)
+
+
 # Its processes
 
 
