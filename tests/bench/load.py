@@ -121,7 +121,7 @@ def parse_wrk(told: str, path: str) -> Requests:
     if wrong:
         raise LoadError(f"GET {path}: {'; '.join(wrong)}")
     rate = re.search(r"^Requests/sec: +([\d.]+)$", told, re.MULTILINE)
-    p99 = re.search(r"^ +99% +([\d.]+)(us|ms|s|m|h)$", told, re.MULTILINE)
+    p99 = re.search(r"^ +99% +([\d.]+)(us|ms|s|m|h) *$", told, re.MULTILINE)
     if not rate or not p99:
         raise LoadError(f"GET {path}: wrk says neither a rate nor what 99 % took:\n{told}")
     if not float(rate[1]):

@@ -65,7 +65,8 @@ def test_the_rate_and_the_99th_percentile_are_read() -> None:
 
 @pytest.mark.parametrize(
     ("written", "milliseconds"),
-    [("870.00us", 0.87), ("1.02s", 1020), ("1.50m", 90000)],
+    # A unit of one letter is followed by a blank.
+    [("870.00us", 0.87), ("1.02s ", 1020), ("1.50m ", 90000)],
 )
 def test_each_unit_of_wrk_is_known(written: str, milliseconds: float) -> None:
     assert parse_wrk(WRK.replace("151.02ms", written), "/").p99_ms == pytest.approx(milliseconds)
