@@ -42,12 +42,17 @@ def check(settings: Settings, own: str = "") -> None:
             " address of this machine, BIND_PORT a free port"
         )
     who = holder(wanted[1])
-    # By its whole name: systemd-resolved is another than systemd.
-    if not own or f", {own} (" not in f", {who}":
+    if not own or not names(who, own):
         raise LaurelError(
             f"{wanted[0]}:{wanted[1]} is taken by {who or 'a program'}:"
             " the site's processes need it; stop that program"
         )
+
+
+def names(who: str, program: str) -> bool:
+    """Whether `who`, as `holder` tells it, names `program`."""
+    # By its whole name: systemd-resolved is another than systemd.
+    return f", {program} (" in f", {who}"
 
 
 def holder(port: int) -> str:

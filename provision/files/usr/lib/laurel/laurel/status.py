@@ -77,7 +77,8 @@ def _port_problem(settings: Settings, manager: str) -> Iterator[str]:
     """The port of the shared socket, if neither `manager` nor a process of the site holds it."""
     wanted = port.address(settings)
     holder = port.holder(wanted[1]) if wanted else ""
-    if wanted and holder and manager not in holder and settings.get("ASGI_SERVER") not in holder:
+    own = (manager, settings.get("ASGI_SERVER"))
+    if wanted and holder and not any(port.names(holder, program) for program in own):
         yield f"port {wanted[1]} is held by {holder}, not by {manager}: stop that program"
 
 
