@@ -27,7 +27,7 @@ def test_each_kind_of_application_has_its_servers() -> None:
 def test_a_file_says_all_that_is_needed(name: str) -> None:
     found = servers.read(name)
     assert found.name == name
-    assert found.program == name
+    assert found.command.split()[0] == name
     assert found.serves == ("wsgi" if name in WSGI else "asgi")
     assert found.shares is (name in ("daphne", "hypercorn"))
     assert name in [re.split("[<>=]", package)[0] for package in found.packages]

@@ -48,11 +48,6 @@ class Server:
         """Whether the live release's environment has all that it needs, and not too old."""
         return has(*self.packages) and _numbers(_versions()[self.name]) >= _numbers(self.since)
 
-    @property
-    def program(self) -> str:
-        """The file in a virtual environment that is the server."""
-        return self.command.split()[0]
-
 
 def names(serves: str) -> list[str]:
     """The servers for a kind of application, asgi or wsgi."""
