@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from acceptance.settings import DEFAULTS
 from laurel.settings import Settings
 
 TOP = Path(__file__).resolve().parents[2]
@@ -39,16 +40,9 @@ def make_settings() -> Callable[..., Settings]:
 
     def make(processes: int = 3, **values: str) -> Settings:
         defaults = {
+            **DEFAULTS,
             "ASGI_APPLICATION": "mysite.asgi:application",
             "WSGI_APPLICATION": "mysite.wsgi:application",
-            "ASGI_SERVER": "daphne",
-            "HTTP_SERVER": "same",
-            "ASGI_PATHS": "",
-            "ASGI_HOSTS": "",
-            "PROCESS_MANAGER": "supervisor",
-            "CHANNEL_LAYER": "project",
-            "BIND_ADDRESS": "127.0.0.1",
-            "BIND_PORT": "8000",
             "SETTINGS_MODULE": "mysite.settings",
             "REQUIREMENTS": "requirements.txt",
             "DJANGO_ROOT": ".",

@@ -8,21 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from acceptance.settings import DEFAULTS
 from laurel import servers, settings
 from laurel.errors import LaurelError
 from laurel.settings import Settings
 
 BAKED = {
+    **DEFAULTS,
     "ASGI_APPLICATION": "mysite.asgi:application",
     "WSGI_APPLICATION": "mysite.wsgi:application",
-    "ASGI_SERVER": "daphne",
-    "HTTP_SERVER": "same",
-    "ASGI_PATHS": "",
-    "ASGI_HOSTS": "",
-    "PROCESS_MANAGER": "supervisor",
-    "CHANNEL_LAYER": "project",
-    "BIND_ADDRESS": "127.0.0.1",
-    "BIND_PORT": "8000",
     "SETTINGS_MODULE": "mysite.settings",
     "HEALTH_PATH": "/healthz",
     "PROCESSES": "auto",
