@@ -48,7 +48,7 @@ SECONDS = 20
 ROWS =
 
 .DEFAULT_GOAL = help
-.PHONY: help prerequisites inspect image box vagrant sync vagrant-destroy differences acceptance acceptance-first-boot acceptance-faults acceptance-vagrant acceptance-projects acceptance-servers acceptance-full bench bench-servers run test lint format lock clean
+.PHONY: help prerequisites inspect image box vagrant sync vagrant-destroy differences acceptance acceptance-first-boot acceptance-clouds acceptance-faults acceptance-vagrant acceptance-projects acceptance-servers acceptance-full bench bench-servers run test lint format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 29
@@ -82,7 +82,11 @@ acceptance: prerequisites ## boot the image, check it, reboot it, cut its power,
 
 acceptance-first-boot: ## boot the image as clouds do: twice at once, cut off, with and without a network and services
 	@packer/prerequisites.sh $(if $(PROJECT),,postgresql redis-server)
-	@$(PYTHON) -m pytest tests/acceptance/first_boot $(if $(PROJECT),--ignore=tests/acceptance/first_boot/chat) -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/first-boot.xml --html=$(REPORTS)/first-boot.html --self-contained-html
+	@$(PYTHON) -m pytest tests/acceptance/first_boot --ignore=tests/acceptance/first_boot/clouds $(if $(PROJECT),--ignore=tests/acceptance/first_boot/chat) -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/first-boot.xml --html=$(REPORTS)/first-boot.html --self-contained-html
+
+acceptance-clouds: ## boot the image as an instance of each cloud: EC2, GCE, Azure, OpenStack, DigitalOcean, Hetzner
+	@packer/prerequisites.sh dnsmasq-base genisoimage
+	@$(PYTHON) -m pytest tests/acceptance/first_boot/clouds -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/clouds.xml --html=$(REPORTS)/clouds.html --self-contained-html
 
 acceptance-faults: prerequisites ## plant each known fault in a running image: the check meant for it must fail
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/faults.py $(IMAGE)
@@ -97,7 +101,7 @@ acceptance-servers: prerequisites ## the short run for each other server, manage
 	@tests/acceptance/servers/prove.sh
 
 acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
-	@$(MAKE) image acceptance acceptance-first-boot acceptance-faults acceptance-vagrant OS=debian-13
+	@$(MAKE) image acceptance acceptance-first-boot acceptance-clouds acceptance-faults acceptance-vagrant OS=debian-13
 	@$(MAKE) image acceptance OS=debian-12
 	@$(MAKE) acceptance-projects acceptance-servers
 

@@ -5,7 +5,6 @@ that already runs somewhere. Both speak the vocabulary of `Host`.
 """
 
 from machine.cloud import Cloud
-from machine.ec2 import Ec2
 from machine.error import KernelPanicError, MachineError, MachineTimeoutError, UnreachableError
 from machine.host import Host, Result
 from machine.machine import Machine
@@ -13,7 +12,6 @@ from machine.remote import RemoteHost
 
 __all__ = [
     "Cloud",
-    "Ec2",
     "Host",
     "KernelPanicError",
     "Machine",

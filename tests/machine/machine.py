@@ -18,12 +18,14 @@ from machine import qemu
 from machine.cloud import Cloud, Instance
 from machine.console import Console
 from machine.disk import make_overlay
+from machine.drive import Drive, Kind
 from machine.error import KernelPanicError, MachineError, MachineTimeoutError
 from machine.host import BOOT_SECONDS, Host
 from machine.metadata import MetadataServer
 from machine.monitor import Monitor
 from machine.port import free_ports
-from machine.seed import cloud_config, write_seed
+from machine.resolver import Resolver
+from machine.seed import cloud_config, seed
 from machine.ssh import Login, make_key
 from machine.wait import NotYetError
 
@@ -62,9 +64,11 @@ class Machine(Host):
         workdir: folder that gets a folder for this run.
         forwards: TCP ports, the guest's to one of 127.0.0.1, 0 for any free one; 22 is added.
         restrict: cut the guest off from everything but the forwarded ports.
-        cloud: the cloud whose instance it is: it has no seed then, but asks that cloud's metadata
-            server, and its key comes from there.
+        cloud: the cloud whose instance it is: it has no seed then, but what that cloud gives, and
+            its key comes from there.
         network: whether it has a network card; without one nothing but its console is reached.
+        disk_bus: how its disk is attached; None leaves it to its cloud, to virtio-blk in none.
+        card: its network card; None leaves it to its cloud, to virtio-net in none.
 
     Attributes:
         public_key: the run's key, as a line of authorized_keys; only after the first `start`.
@@ -89,6 +93,8 @@ class Machine(Host):
         restrict: bool = False,
         cloud: Cloud | None = None,
         network: bool = True,
+        disk_bus: qemu.DiskBus | None = None,
+        card: qemu.Card | None = None,
     ) -> None:
         super().__init__(name)
         if cloud is not None and not network:
@@ -115,9 +121,13 @@ class Machine(Host):
             # Not QEMU's default, which the machine that baked may have had: an image that knows
             # only the baker's address must fail here.
             mac=_new_card() if network else None,
+            disk_bus=disk_bus or (cloud.disk_bus if cloud else "virtio-blk"),
+            card=card or (cloud.card if cloud else "virtio-net"),
         )
         self._cloud = cloud
         self._metadata: MetadataServer | None = None
+        self._resolver: Resolver | None = None
+        self._drive: Drive | None = None
         self._folder: Path | None = None
         self._forwards: dict[int, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -140,6 +150,10 @@ class Machine(Host):
     @property
     def _disk(self) -> Path:
         return self.folder / "disk.qcow2"
+
+    @property
+    def _drive_file(self) -> Path:
+        return self.folder / "drive.img"
 
     @property
     def _uefi_variables(self) -> Path:
@@ -335,7 +349,7 @@ class Machine(Host):
             raise
 
     def _write_seed(self) -> None:
-        meta_data: dict[str, Any] = {"instance-id": _new_identity()}
+        meta_data: dict[str, Any] = {"instance-id": f"i-0{secrets.token_hex(8)}"}
         if self._hostname is not None:
             meta_data["local-hostname"] = self._hostname
         user_data = self._user_data
@@ -343,16 +357,22 @@ class Machine(Host):
             user_data = cloud_config(self.public_key, self._extra_user_data)
         else:
             meta_data["public-keys"] = [self.public_key]
-        write_seed(self.folder / "seed.img", user_data=user_data, meta_data=meta_data)
+        self._attach(seed(user_data=user_data, meta_data=meta_data))
+
+    def _attach(self, drive: Drive | None) -> None:
+        """Have that drive beside the disk from the next start on."""
+        self._drive = drive
+        if drive is not None:
+            drive.write(self._drive_file)
 
     def _enter_cloud(self, cloud: Cloud) -> None:
-        """Have the cloud serve this machine's metadata, and show its strings in the firmware."""
+        """Have the cloud tell this machine what it is, on each way that the cloud has."""
         assert self._hardware.mac is not None
         user_data = self._user_data
         if self._extra_user_data is not None:
             user_data = cloud_config(None, self._extra_user_data)
         instance = Instance(
-            identity=_new_identity(),
+            identity=cloud.new_identity(),
             address=qemu.CLOUD_ADDRESS,
             mac=self._hardware.mac,
             public_key=self.public_key,
@@ -360,6 +380,9 @@ class Machine(Host):
             user_data=user_data,
         )
         self._metadata = MetadataServer(cloud.service(instance))
+        if cloud.names:
+            self._resolver = Resolver(cloud.names, self.folder)
+        self._attach(cloud.drive(instance))
         self._hardware = dataclasses.replace(self._hardware, smbios=cloud.smbios(instance))
 
     @property
@@ -387,7 +410,8 @@ class Machine(Host):
         with ours, theirs:
             wiring = qemu.Wiring(
                 disk=self._disk,
-                seed=None if self._cloud else self.folder / "seed.img",
+                seed=self._drive_of("disk"),
+                cd=self._drive_of("cd"),
                 console=self.console.path,
                 uefi_variables=self._uefi_variables,
                 forwards=forwards,
@@ -396,6 +420,8 @@ class Machine(Host):
                 metadata=self._wired_metadata(),
             )
             command = qemu.command_line(self._hardware, wiring)
+            if self._resolver is not None:
+                command = self._resolver.around(command)
             self._console_start = self.console.size()
             errors = self.folder / "qemu.err"
             self._process = qemu.spawn(command, monitor=theirs, errors=errors)
@@ -410,7 +436,10 @@ class Machine(Host):
     def _wired_metadata(self) -> qemu.Metadata | None:
         if self._cloud is None:
             return None
-        return qemu.Metadata(address=self._cloud.metadata_address, port=self.metadata.port)
+        return qemu.Metadata(addresses=self._cloud.addresses, port=self.metadata.port)
+
+    def _drive_of(self, kind: Kind) -> Path | None:
+        return self._drive_file if self._drive and self._drive.kind == kind else None
 
     def _startup_error(self, what: str) -> MachineError:
         said = self._stderr() or what
@@ -495,6 +524,8 @@ class Machine(Host):
         self._power_off()
         if self._metadata is not None:
             self._metadata.close()
+        if self._resolver is not None:
+            self._resolver.close()
         atexit.unregister(self.close)
         if self._folder is None or not self._folder.exists():
             return
@@ -553,11 +584,6 @@ class Machine(Host):
 def _new_card() -> str:
     """Return an Ethernet address of those that are QEMU's."""
     return ":".join(["52:54:00", *(f"{byte:02x}" for byte in secrets.token_bytes(3))])
-
-
-def _new_identity() -> str:
-    """Return a name as EC2 gives its instances."""
-    return f"i-0{secrets.token_hex(8)}"
 
 
 class _PortTakenError(MachineError):

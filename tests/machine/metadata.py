@@ -7,6 +7,7 @@ from threading import Thread
 from typing import Literal
 
 Token = Literal["none", "valid", "wrong"]
+BODY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,11 +18,13 @@ class Question:
         method: GET, PUT, ...
         path: as written, with its query.
         headers: their names in lower case.
+        body: what was sent with it, at most BODY_BYTES.
     """
 
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +75,13 @@ class MetadataServer:
         class Handler(BaseHTTPRequestHandler):
             def _serve(self) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                question = Question(method=self.command, path=self.path, headers=headers)
+                length = min(int(headers.get("content-length", 0)), BODY_BYTES)
+                question = Question(
+                    method=self.command,
+                    path=self.path,
+                    headers=headers,
+                    body=self.rfile.read(length),
+                )
                 answer = service(question)
                 log.append(
                     Asked(

@@ -15,17 +15,31 @@ from machine.monitor import call_in_lasting_thread
 
 Accelerator = Literal["kvm", "tcg"]
 Firmware = Literal["bios", "uefi"]
+DiskBus = Literal["virtio-blk", "virtio-scsi", "nvme", "pvscsi"]
+Card = Literal["virtio-net", "vmxnet3"]
 
 PROGRAM = "qemu-system-x86_64"
 OVMF = Path("/usr/share/OVMF")  # Debian's and Ubuntu's package ovmf
 ACCELERATOR_SCRIPT = Path(__file__).parents[2] / "packer/accelerator.sh"
 
 NETWORK_DEVICE = "nic0"
+# The devices that put the drive "disk" on a bus.
+DISKS: Mapping[DiskBus, Sequence[str]] = {
+    "virtio-blk": ["virtio-blk-pci,drive=disk,bootindex=0"],
+    "virtio-scsi": ["virtio-scsi-pci,id=scsi0", "scsi-hd,bus=scsi0.0,drive=disk,bootindex=0"],
+    "nvme": ["nvme,serial=disk,drive=disk,bootindex=0"],
+    "pvscsi": ["pvscsi,id=scsi0", "scsi-hd,bus=scsi0.0,drive=disk,bootindex=0"],
+}
+CARDS: Mapping[Card, str] = {"virtio-net": "virtio-net-pci", "vmxnet3": "vmxnet3"}
 
 # A cloud's network. QEMU serves metadata only at an address of the guest's own network, so that is
-# one which has those of EC2's default VPC, 172.31.0.0/16, and the link-local ones.
+# one which has those of EC2's default VPC, 172.31.0.0/16, the link-local ones, and Azure's.
 CLOUD_ADDRESS = "172.31.0.15"  # of the machine, which is alone there
-CLOUD_NETWORK = f"net=160.0.0.0/4,host=172.31.0.1,dns=172.31.0.2,dhcpstart={CLOUD_ADDRESS}"
+CLOUD_GATEWAY = "172.31.0.1"
+CLOUD_RESOLVER = "172.31.0.2"
+CLOUD_NETWORK = (
+    f"net=160.0.0.0/4,host={CLOUD_GATEWAY},dns={CLOUD_RESOLVER},dhcpstart={CLOUD_ADDRESS}"
+)
 CARRIER = "socat"  # carries a connection of the guest to the metadata server
 
 
@@ -58,6 +72,8 @@ class Hardware:
         firmware: bios on the old "pc" board, uefi on "q35", as clouds pair them.
         mac: Ethernet address of the network card; None for a machine that has none.
         smbios: the tables that its firmware shows, each a value of QEMU's -smbios.
+        disk_bus: where its disk is.
+        card: what its network card is.
     """
 
     accelerator: Accelerator
@@ -66,6 +82,8 @@ class Hardware:
     firmware: Firmware
     mac: str | None
     smbios: Sequence[str] = ()
+    disk_bus: DiskBus = "virtio-blk"
+    card: Card = "virtio-net"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +91,11 @@ class Metadata:
     """A cloud's metadata server.
 
     Attributes:
-        address: where the guest finds it, on port 80.
+        addresses: where the guest finds it, on port 80.
         port: the one of 127.0.0.1 where it listens.
     """
 
-    address: str
+    addresses: Sequence[str]
     port: int
 
 
@@ -88,6 +106,7 @@ class Wiring:
     Attributes:
         disk: qcow2 file that the machine writes.
         seed: file system image with user-data, attached read-only; None for no such disk.
+        cd: image of a CD that is in the machine's drive; None for no such drive.
         metadata: the cloud's metadata server; None for a machine that is in no cloud.
         console: log to which the serial port is appended.
         uefi_variables: a copy of OVMF's variables that this machine may write; None under BIOS.
@@ -104,6 +123,7 @@ class Wiring:
     restrict: bool
     monitor: int
     metadata: Metadata | None = None
+    cd: Path | None = None
 
 
 def uefi_code() -> Path:
@@ -159,10 +179,17 @@ def command_line(hardware: Hardware, wiring: Wiring) -> list[str]:
         "-chardev", f"file,id=console,path={_value(wiring.console)},append=on",
         "-serial", "chardev:console",
         "-drive", f"if=none,id=disk,file={_value(wiring.disk)},format=qcow2,cache=writeback",
-        "-device", "virtio-blk-pci,drive=disk,bootindex=0",
         "-object", "rng-builtin,id=rng0",
         "-device", "virtio-rng-pci,rng=rng0",
     ]  # fmt: skip
+    for device in DISKS[hardware.disk_bus]:
+        command += ["-device", device]
+    if wiring.cd is not None:
+        command += [
+            "-drive", f"if=none,id=cd,media=cdrom,file={_value(wiring.cd)},format=raw,readonly=on",
+            "-device", "virtio-scsi-pci,id=scsi1",
+            "-device", "scsi-cd,bus=scsi1.0,drive=cd",
+        ]  # fmt: skip
     if wiring.seed is not None:
         command += [
             "-drive", f"if=none,id=seed,file={_value(wiring.seed)},format=raw,readonly=on",
@@ -171,7 +198,8 @@ def command_line(hardware: Hardware, wiring: Wiring) -> list[str]:
     if hardware.mac is not None:
         command += [
             "-netdev", _network(wiring),
-            "-device", f"virtio-net-pci,id={NETWORK_DEVICE},netdev=net0,mac={hardware.mac}",
+            "-device",
+            f"{CARDS[hardware.card]},id={NETWORK_DEVICE},netdev=net0,mac={hardware.mac}",
         ]  # fmt: skip
     for table in hardware.smbios:
         command += ["-smbios", table]
@@ -190,11 +218,12 @@ def _network(wiring: Wiring) -> str:
     network = "user,id=net0" + (",restrict=on" if wiring.restrict else "")
     if wiring.metadata is not None:
         network += "," + CLOUD_NETWORK
-        # One process a connection; QEMU's own way to a port carries a single one.
-        network += (
-            f",guestfwd=tcp:{wiring.metadata.address}:80"
-            f"-cmd:{CARRIER} STDIO TCP4:127.0.0.1:{wiring.metadata.port}"
-        )
+        for address in wiring.metadata.addresses:
+            # One process a connection; QEMU's own way to a port carries a single one.
+            network += (
+                f",guestfwd=tcp:{address}:80"
+                f"-cmd:{CARRIER} STDIO TCP4:127.0.0.1:{wiring.metadata.port}"
+            )
     for guest, host in wiring.forwards.items():
         network += f",hostfwd=tcp:127.0.0.1:{host}-:{guest}"
     return network
@@ -215,7 +244,7 @@ def spawn(command: list[str], *, monitor: socket.socket, errors: Path) -> subpro
     Raises:
         MachineError: QEMU, setpriv, or what carries metadata is not installed.
     """
-    needed = {command[0]: "qemu-system-x86", "setpriv": "util-linux"}
+    needed = {PROGRAM: "qemu-system-x86", "setpriv": "util-linux"}
     if any(f"-cmd:{CARRIER} " in argument for argument in command):
         needed[CARRIER] = "socat"  # QEMU would start without it
     for program, package in needed.items():

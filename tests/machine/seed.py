@@ -2,13 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from machine.command import run
-
-SIZE_KIB = 1024  # user-data of every cloud is smaller than 64 KiB
+from machine.drive import Drive
 
 
 def cloud_config(public_key: str | None, extra: Mapping[str, Any] | None = None) -> str:
@@ -26,17 +22,7 @@ def cloud_config(public_key: str | None, extra: Mapping[str, Any] | None = None)
     return "#cloud-config\n" + json.dumps(fields, indent=2) + "\n"
 
 
-def write_seed(path: Path, *, user_data: str, meta_data: Mapping[str, Any]) -> None:
-    """Write a vfat file system labelled CIDATA, as cloud-init's NoCloud documentation asks.
-
-    Raises:
-        MachineError: mkfs.vfat (dosfstools) or mcopy (mtools) is missing or failed.
-    """
-    path.unlink(missing_ok=True)
-    run("mkfs.vfat", "-n", "CIDATA", "-C", path, str(SIZE_KIB))
-    with TemporaryDirectory() as folder:
-        files = {"user-data": user_data, "meta-data": json.dumps(meta_data) + "\n"}
-        for name, text in files.items():
-            source = Path(folder, name)
-            source.write_text(text, encoding="utf-8")
-            run("mcopy", "-i", path, source, f"::{name}")
+def seed(*, user_data: str, meta_data: Mapping[str, Any]) -> Drive:
+    """Return the drive, labelled CIDATA, as cloud-init's NoCloud documentation asks."""
+    files = {"user-data": user_data, "meta-data": json.dumps(meta_data) + "\n"}
+    return Drive(label="CIDATA", files=files)

@@ -17,7 +17,8 @@ from threading import Timer
 import pytest
 import requests
 from acceptance import stages
-from machine import Ec2, KernelPanicError, Machine, MachineError, MachineTimeoutError
+from machine import KernelPanicError, Machine, MachineError, MachineTimeoutError
+from machine.clouds import Ec2
 from machine.command import run
 from machine.disk import GIB
 from machine.port import free_ports
@@ -107,7 +108,7 @@ def test_leaving_the_context_ends_the_process_and_keeps_only_the_console(
             "disk.qcow2",
             "key",
             "qemu.err",
-            "seed.img",
+            "drive.img",
         }
         wait_for_greeting(machine)
     assert not lives(pid)
@@ -385,7 +386,7 @@ def test_the_disk_grows_and_never_shrinks(image: Path, tmp_path: Path) -> None:
 
 
 def seed_of(machine: Machine) -> tuple[str, dict[str, object]]:
-    seed = machine.folder / "seed.img"
+    seed = machine.folder / "drive.img"
     user_data, meta_data = (
         run("mcopy", "-i", seed, f"::{name}", "-") for name in ("user-data", "meta-data")
     )
@@ -468,7 +469,7 @@ def test_an_instance_of_a_cloud_has_no_seed_and_its_key_from_the_metadata(
             machine.metadata  # noqa: B018 # asking is the test
         machine.start()
         wait_for_greeting(machine)
-        assert not (machine.folder / "seed.img").exists()
+        assert not (machine.folder / "drive.img").exists()
         url = f"http://127.0.0.1:{machine.metadata.port}/latest"
         with requests.Session() as session:
             session.trust_env = False

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from machine import Ec2, Machine, MachineError
+from machine import Machine, MachineError
 from machine.cloud import Instance
+from machine.clouds import Ec2
 from machine.metadata import MetadataServer
 
 MAC = "52:54:00:00:00:01"

@@ -90,7 +90,7 @@ def test_an_instance_of_a_cloud_asks_a_port_of_this_host_and_has_no_seed(
     wiring: qemu.Wiring,
 ) -> None:
     hardware = replace(HARDWARE, smbios=["type=1,manufacturer=Cloud 9", "type=3,asset=9"])
-    metadata = qemu.Metadata(address="169.254.169.254", port=4711)
+    metadata = qemu.Metadata(addresses=["169.254.169.254"], port=4711)
     command = qemu.command_line(hardware, replace(wiring, seed=None, metadata=metadata))
     assert not any("seed" in argument for argument in command)
     assert value(command, "-smbios", "type=1") == "type=1,manufacturer=Cloud 9"
@@ -109,7 +109,7 @@ def test_a_machine_of_no_cloud_shows_no_strings_of_one(wiring: qemu.Wiring) -> N
 def test_what_carries_metadata_is_asked_for_before_qemu_starts(
     wiring: qemu.Wiring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    metadata = qemu.Metadata(address="169.254.169.254", port=4711)
+    metadata = qemu.Metadata(addresses=["169.254.169.254"], port=4711)
     monkeypatch.setattr(qemu, "CARRIER", "no-such-carrier")
     command = qemu.command_line(HARDWARE, replace(wiring, metadata=metadata))
     one, other = socket.socketpair()

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from machine.command import run
 from machine.error import MachineError
-from machine.seed import cloud_config, write_seed
+from machine.seed import cloud_config
+from machine.seed import seed as seed_of
 
 
 @pytest.fixture
 def seed(tmp_path: Path) -> Path:
     path = tmp_path / "seed.img"
-    write_seed(path, user_data="#!/bin/sh\necho ü\n", meta_data={"instance-id": "i-1"})
+    seed_of(user_data="#!/bin/sh\necho ü\n", meta_data={"instance-id": "i-1"}).write(path)
     return path
 
 
@@ -26,7 +27,7 @@ def test_seed_has_the_label_of_nocloud(seed: Path) -> None:
 
 
 def test_seed_replaces_an_older_one(seed: Path) -> None:
-    write_seed(seed, user_data="#cloud-config\n", meta_data={"instance-id": "i-2"})
+    seed_of(user_data="#cloud-config\n", meta_data={"instance-id": "i-2"}).write(seed)
     assert run("mcopy", "-i", seed, "::user-data", "-") == "#cloud-config\n"
 
 
@@ -48,6 +49,6 @@ def test_extra_fields_join_the_key() -> None:
 
 def test_a_failing_tool_is_named_with_what_it_said(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=r"mkfs\.vfat.*failed"):
-        write_seed(tmp_path / "missing/seed.img", user_data="", meta_data={})
+        seed_of(user_data="", meta_data={}).write(tmp_path / "missing/seed.img")
     with pytest.raises(MachineError, match="no-such-program is not installed"):
         run("no-such-program")

@@ -40,11 +40,17 @@ class Ec2(Cloud):
     public_ipv4: str = "203.0.113.25"
 
     datasource = "Ec2"
+    disk_bus = "nvme"  # of every type that is offered today
 
     @property
     def public_hostname(self) -> str:
         """The instance's name on the internet."""
         return f"ec2-{self.public_ipv4.replace('.', '-')}.{self.region}.compute.amazonaws.com"
+
+    @property
+    def public(self) -> Sequence[str]:
+        """Return its name and its address."""
+        return self.public_hostname, self.public_ipv4
 
     def smbios(self, instance: Instance) -> Sequence[str]:
         """Return the system's table; by its UUID a machine knows that it is on EC2."""

@@ -1,39 +1,22 @@
 """On EC2: the smallest instance, whose user gave it nothing but a key."""
 
-import json
-
 import pytest
 from acceptance import cloud_init
+from acceptance.first_boot.clouds.instance import ask
 from acceptance.processes import processes
 from acceptance.settings import settings_of
-from machine import Ec2
+from machine.clouds import Ec2
 from machine.disk import GIB
 
 DISK_GIB = 4
 EC2 = Ec2()
-
-# Asks for a path of the metadata, first with no token and then with one.
-ASK = """
-import json, sys, urllib.error, urllib.request
-
-def status(path, method="GET", **headers):
-    headers = {"X-aws-ec2-metadata-" + name.replace("_", "-"): headers[name] for name in headers}
-    request = urllib.request.Request("http://169.254.169.254" + path, None, headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, ""
-
-_, token = status("/latest/api/token", "PUT", token_ttl_seconds="60")
-print(json.dumps([status(sys.argv[1])[0], status(sys.argv[1], token=token)[0]]))
-"""
+HERE = f"http://{EC2.addresses[0]}"
 
 
 @pytest.fixture(scope="module")
 def machine(boot):
     """The instance."""
-    return boot(name="ec2-smallest", cpus=1, memory_mib=1024, disk_gib=DISK_GIB, cloud=EC2)
+    return boot(name="ec2-smallest", cpus=1, memory_mib=512, disk_gib=DISK_GIB, cloud=EC2)
 
 
 def test_the_user_data_were_asked_for_and_are_not_there(machine):
@@ -49,7 +32,10 @@ def test_all_else_that_was_asked_for_is_there(machine):
 def test_a_role_that_the_instance_has_not_is_refused_from_inside_and_that_is_logged(machine):
     path = "/latest/meta-data/iam/security-credentials/"
     seen = len(machine.metadata.log)
-    assert json.loads(machine.succeed("python3 - " + path, stdin=ASK)) == [401, 404]
+    life = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
+    _, token = ask(machine, "PUT", HERE + "/latest/api/token", life)
+    assert ask(machine, "GET", HERE + path)[0] == 401
+    assert ask(machine, "GET", HERE + path, {"X-aws-ec2-metadata-token": token})[0] == 404
     told = [(asked.path, asked.token, asked.status) for asked in machine.metadata.log[seen:]]
     assert told == [
         ("/latest/api/token", "none", 200),

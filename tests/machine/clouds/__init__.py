@@ -1,0 +1,5 @@
+"""The clouds that a machine can be in, each as its own documentation tells it."""
+
+from machine.clouds.ec2 import Ec2
+
+__all__ = ["Ec2"]

@@ -1,0 +1,51 @@
+"""A small read-only drive with files, as clouds hand an instance what it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from machine.command import run
+
+SIZE_KIB = 1024  # user-data of every cloud is smaller than 64 KiB
+
+Kind = Literal["disk", "cd"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drive:
+    """What is on it.
+
+    Attributes:
+        label: of its file system, by which it is found.
+        files: their texts, by their paths without a slash at the start.
+        kind: a disk, with vfat; or a CD, with ISO 9660, Rock Ridge and UDF, which a system reads
+            as it likes.
+    """
+
+    label: str
+    files: Mapping[str, str]
+    kind: Kind = "disk"
+
+    def write(self, path: Path) -> None:
+        """Write the file that QEMU attaches, in place of one that is there.
+
+        Raises:
+            MachineError: mkfs.vfat (dosfstools), mcopy (mtools) or genisoimage is missing or
+                failed.
+        """
+        path.unlink(missing_ok=True)
+        with TemporaryDirectory() as folder:
+            for name, text in self.files.items():
+                source = Path(folder, name)
+                source.parent.mkdir(parents=True, exist_ok=True)
+                source.write_text(text, encoding="utf-8")
+            if self.kind == "cd":
+                run(
+                    *("genisoimage", "-quiet", "-J", "-R", "-udf", "-V", self.label),
+                    *("-o", path, folder),
+                )
+                return
+            run("mkfs.vfat", "-n", self.label, "-C", path, str(SIZE_KIB))
+            run("mcopy", "-s", "-i", path, *sorted(Path(folder).iterdir()), "::")
