@@ -13,6 +13,7 @@ packages=(
 	socat                                        # a cloud's metadata, carried into a machine
 	systemd                                      # systemd-analyze and its like: what reads the units
 	git openssh-client python3-venv              # revision, keys, tests
+	redis-tools openssl                          # a Redis for the unit tests
 	shellcheck shfmt                             # lint
 	"$@"
 )

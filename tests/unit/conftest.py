@@ -1,9 +1,13 @@
 """What several files of unit tests need."""
 
+import importlib.util
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from acceptance.settings import DEFAULTS
@@ -68,3 +72,23 @@ def make_settings() -> Callable[..., Settings]:
 def plain_project(top: Path, tmp_path: Path) -> Path:
     """A copy of a project that works, which may be edited; its settings are rooms/settings.py."""
     return shutil.copytree(top / "tests" / "projects" / "long_poll", tmp_path / "project")
+
+
+@pytest.fixture
+def production(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module, around a project without settings and an environment without variables.
+
+    It is no entry of sys.modules: another test gets another one.
+    """
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setitem(sys.modules, "no_settings", type(sys)("no_settings"))
+    path = top / "provision" / "production" / "laurel_production.py"
+    spec = importlib.util.spec_from_file_location("laurel_production", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with monkeypatch.context() as loading:
+        loading.setattr(os, "environ", {"LAUREL_SETTINGS_MODULE": "no_settings"})
+        spec.loader.exec_module(module)
+    return module

@@ -87,26 +87,6 @@ def project(top: Path, tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def production(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module, around a project without settings and an environment without variables.
-
-    It is no entry of sys.modules: another test gets another one.
-    """
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    monkeypatch.setitem(sys.modules, "no_settings", type(sys)("no_settings"))
-    path = top / "provision" / "production" / "laurel_production.py"
-    spec = importlib.util.spec_from_file_location("laurel_production", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with monkeypatch.context() as loading:
-        loading.setattr(os, "environ", {"LAUREL_SETTINGS_MODULE": "no_settings"})
-        spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
 def database_parser(monkeypatch: pytest.MonkeyPatch, production: Any) -> Callable[[Path], None]:
     """Installs a dj_database_url into a folder."""
     monkeypatch.setitem(sys.modules, "dj_database_url", sys)  # so that it is put back in the end
