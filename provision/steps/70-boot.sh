@@ -15,6 +15,7 @@ done
 install_file etc/systemd/system/ssh.service.d/laurel.conf
 install_file etc/systemd/system/logrotate.timer.d/laurel.conf
 install_file etc/systemd/networkd.conf.d/laurel.conf
+install_file etc/cloud/cloud.cfg.d/50-laurel-gce.cfg
 if changed; then
 	systemctl enable --quiet "${units[@]}"
 	# The others are for boots; this run has done their work already.

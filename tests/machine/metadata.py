@@ -35,7 +35,7 @@ class Answer:
         status: as HTTP has it.
         text: the body.
         token: what the request had to show, where the cloud asks for something.
-        headers: besides the length and the type of the body.
+        headers: besides the length of the body, which is plain text if none tells its type.
     """
 
     status: int
@@ -93,9 +93,8 @@ class MetadataServer:
                 )
                 body = answer.text.encode()
                 self.send_response(answer.status)
-                for name, value in (answer.headers or {}).items():
+                for name, value in {"Content-Type": "text/plain", **(answer.headers or {})}.items():
                     self.send_header(name, value)
-                self.send_header("Content-Type", "text/plain")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 if self.command != "HEAD":

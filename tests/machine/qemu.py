@@ -37,6 +37,7 @@ CARDS: Mapping[Card, str] = {"virtio-net": "virtio-net-pci", "vmxnet3": "vmxnet3
 CLOUD_ADDRESS = "172.31.0.15"  # of the machine, which is alone there
 CLOUD_GATEWAY = "172.31.0.1"
 CLOUD_RESOLVER = "172.31.0.2"
+CLOUD_NETMASK = "240.0.0.0"  # the /4 below
 CLOUD_NETWORK = (
     f"net=160.0.0.0/4,host={CLOUD_GATEWAY},dns={CLOUD_RESOLVER},dhcpstart={CLOUD_ADDRESS}"
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from laurel import cli, identity, redis, settings, templates
+from laurel import cli, cloud, identity, redis, settings, templates
 from laurel.configure import configure
 
 
@@ -52,7 +52,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(settings, "BUILD_ENV", machine.build_env)
     monkeypatch.setattr(settings, "PROJECT_ENV", tmp_path / "project.env")
     monkeypatch.setattr(settings, "SITE_ENV", machine.site_env)
-    monkeypatch.setattr(settings, "INSTANCE_DATA", tmp_path / "instance-data.json")
+    monkeypatch.setattr(cloud, "INSTANCE_DATA", tmp_path / "instance-data.json")
+    monkeypatch.setattr(cloud, "ANSWER", tmp_path / "cloud-addresses")
     monkeypatch.setattr(identity, "SITE_ENV", machine.site_env)
     monkeypatch.setattr(identity, "INSTANCE_ID", machine.instance_id)
     monkeypatch.setattr(identity, "KNOWN_AS", tmp_path / "etc" / "instance-id")
@@ -157,6 +158,27 @@ def test_a_line_that_is_left_out_is_shown_and_the_rest_done(
         f"laurel: {machine.site_env}, line 2: not KEY=VALUE, left out\n"
     )
     assert machine.conf.exists()
+
+
+def test_a_cloud_that_tells_nothing_is_told_and_fails_no_boot(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cloud, "ask", lambda: "no answer")
+    assert cli._configure(cli._parser().parse_args(["configure"])) == 0
+    assert "laurel: no answer\n" in capsys.readouterr().out
+    assert machine.environment.exists()
+
+
+def test_what_a_cloud_tells_reaches_the_site_at_once(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask() -> None:
+        cloud.ANSWER.write_text("203.0.113.25\n")
+
+    monkeypatch.setattr(cloud, "ask", ask)
+    configure()
+    (hosts,) = re.findall("^ALLOWED_HOSTS=(.*)$", machine.environment.read_text(), re.MULTILINE)
+    assert "203.0.113.25" in hosts.split(",")
 
 
 def test_provisioning_leaves_the_files_to_their_steps(machine: Machine) -> None:

@@ -11,35 +11,16 @@ from machine import Machine, MachineError
 from machine.cloud import Instance
 from machine.clouds import Ec2
 from machine.metadata import MetadataServer
+from unit import cloud_client
+from unit.cloud_client import MAC, bare_instance, instance
 
-MAC = "52:54:00:00:00:01"
-INSTANCE = Instance(
-    identity="i-0123456789abcdef0",
-    address="172.31.0.15",
-    mac=MAC,
-    public_key="ssh-ed25519 AAAA laurel",
-    hostname="web-1",
-    user_data="#cloud-config\n{}\n",
-)
+INSTANCE = instance("i-0123456789abcdef0")
 LIFE = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN = "X-aws-ec2-metadata-token"
 
 
-class Client:
-    """Asks a server, with or without a token."""
-
-    def __init__(self, server: MetadataServer) -> None:
-        self.server = server
-
-    def ask(self, method: str, path: str, **headers: str) -> requests.Response:
-        with requests.Session() as session:
-            session.trust_env = False
-            return session.request(
-                method,
-                f"http://127.0.0.1:{self.server.port}{path}",
-                headers={name.replace("_", "-"): value for name, value in headers.items()},
-                timeout=10,
-            )
+class Client(cloud_client.Client):
+    """Asks with or without a token."""
 
     def token(self, life: str = "60") -> str:
         answer = self.ask("PUT", "/latest/api/token", **{LIFE: life})
@@ -70,16 +51,7 @@ def ec2() -> Iterator[Client]:
 @pytest.fixture
 def bare() -> Iterator[Client]:
     """An instance whose user gave it no name and no user-data."""
-    yield from serve(
-        Instance(
-            identity=INSTANCE.identity,
-            address=INSTANCE.address,
-            mac=MAC,
-            public_key=INSTANCE.public_key,
-            hostname=None,
-            user_data=None,
-        )
-    )
+    yield from serve(bare_instance(INSTANCE.identity))
 
 
 def test_a_token_opens_every_version_that_cloud_init_asks_for(ec2: Client) -> None:

@@ -180,7 +180,8 @@ ITEMS = (
     Item(
         "where cloud-init must look",
         no_line(
-            r"^\s*(datasource|seedfrom|datasource_list: *\[ *\w+ *(, *None *)?\])\b",
+            # Not GCE's own, which is looked for on GCE alone.
+            r"^\s*(datasource\b(?!: \{GCE: )|seedfrom\b|datasource_list: *\[ *\w+ *(, *None *)?\])",
             "/etc/cloud/cloud.cfg",
             "/etc/cloud/cloud.cfg.d/*.cfg",
         ),

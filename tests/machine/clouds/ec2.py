@@ -8,12 +8,12 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Union
 from uuid import UUID
 
 from machine.cloud import Cloud, Instance
+from machine.clouds.tree import Tree, text_at
 from machine.metadata import Answer, Question, Service, Token
 
 VERSIONS = ("2009-04-04", "2016-09-02", "2018-09-24", "2021-03-23", "latest")  # some of them
@@ -23,8 +23,6 @@ LIFE_HEADER = "x-aws-ec2-metadata-token-ttl-seconds"
 LONGEST_LIFE = 21600  # seconds: six hours
 KEY_NAME = "laurel"
 IMAGE_ID = "ami-0123456789abcdef0"
-
-Tree = Mapping[str, Union[str, "Tree"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,18 +177,4 @@ class _Service:
             return "\n".join(VERSIONS)
         if version not in VERSIONS:
             return None
-        node: str | Tree = self.tree
-        for name in names:
-            # A key is listed with its name, and asked for by its number.
-            found = (
-                {} if isinstance(node, str) else {k.partition("=")[0]: v for k, v in node.items()}
-            )
-            if name not in found:
-                return None
-            node = found[name]
-        if isinstance(node, str):
-            return node
-        return "\n".join(
-            name if isinstance(below, str) or "=" in name else f"{name}/"
-            for name, below in node.items()
-        )
+        return text_at(self.tree, names)

@@ -27,13 +27,13 @@ ASK = """
 import json, sys, urllib.error, urllib.request
 
 told = []
-for method, address, headers in json.loads(sys.argv[1]):
-    request = urllib.request.Request(address, None, headers, method=method)
+for method, address, headers, body in json.loads(sys.argv[1]):
+    request = urllib.request.Request(address, body and body.encode(), headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             told.append([answer.status, answer.read().decode()])
     except urllib.error.HTTPError as error:
-        told.append([error.code, ""])
+        told.append([error.code, error.read().decode()])
 print(json.dumps(told))
 """
 
@@ -71,10 +71,14 @@ class Order:
 
 
 def ask(
-    machine: Machine, method: str, address: str, headers: Mapping[str, str] | None = None
+    machine: Machine,
+    method: str,
+    address: str,
+    headers: Mapping[str, str] | None = None,
+    body: str | None = None,
 ) -> tuple[int, str]:
     """Ask the cloud from inside of the machine; return the status and the answer's text."""
-    questions = json.dumps([[method, address, dict(headers or {})]])
+    questions = json.dumps([[method, address, dict(headers or {}), body]])
     ((status, text),) = json.loads(machine.succeed(f"python3 - '{questions}'", stdin=ASK))
     return status, text
 

@@ -3,7 +3,7 @@
 import grp
 from pathlib import Path
 
-from laurel import files, identity, redis, settings, templates
+from laurel import cloud, files, identity, redis, settings, templates
 from laurel.settings import Settings
 
 ENVIRONMENT = Path("/run/laurel/environment")
@@ -17,6 +17,8 @@ def configure(render: bool = True) -> tuple[Settings, list[Path]]:
     site_group = grp.getgrnam("site").gr_gid
     for told in identity.ensure(site_group):
         print(f"laurel: {told}", flush=True)
+    if told_nothing := cloud.ask():  # of the settings' hosts
+        print(f"laurel: {told_nothing}", flush=True)
     current = settings.load()
     redis.note(current)
     lines = [f"{key}={value}\n" for key, value in sorted(current.environment.items())]

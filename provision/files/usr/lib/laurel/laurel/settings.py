@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from laurel import choices, env_file
+from laurel import choices, cloud, env_file
 from laurel.env_file import EnvFile
 from laurel.errors import LaurelError
 from laurel.paths import CURRENT
@@ -19,7 +19,6 @@ from laurel.paths import CURRENT
 BUILD_ENV = Path("/etc/laurel/build.env")
 PROJECT_ENV = Path("/etc/laurel/project.env")
 SITE_ENV = Path("/etc/laurel/site.env")
-INSTANCE_DATA = Path("/run/cloud-init/instance-data.json")
 MEMORY = Path("/proc/meminfo")
 # redis+sentinel://[:PASSWORD@]HOST[:PORT][,HOST[:PORT] ...]/SERVICE[/NUMBER]
 _SENTINELS = re.compile(
@@ -276,7 +275,7 @@ def _hosts(site_hosts: str) -> list[str]:
         "[::1]",
         socket.gethostname(),
         *_addresses(),
-        *_cloud_names(),
+        *cloud.names(),
     ]
     return list(dict.fromkeys(found))
 
@@ -291,16 +290,3 @@ def _addresses() -> list[str]:
         for address in link.get("addr_info", [])
         if address.get("scope") == "global"
     ]
-
-
-def _cloud_names() -> list[str]:
-    """The public names and addresses that a cloud's metadata gives, where there is one."""
-    try:
-        data = json.loads(INSTANCE_DATA.read_text())
-    except (OSError, ValueError):
-        return []
-    source = data.get("ds") or {}
-    # cloud-init passes on what EC2 says under EC2's own name, and most others' under its own.
-    metadata = source.get("meta-data") or source.get("meta_data") or {}
-    keys = ("public-ipv4", "public_ipv4", "public-hostname", "public_hostname", "local-hostname")
-    return [value for key in keys if isinstance(value := metadata.get(key), str) and value]

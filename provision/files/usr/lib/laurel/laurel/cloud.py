@@ -1,0 +1,128 @@
+"""The names and addresses that a cloud gave this machine, and that no card of it shows."""
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from laurel import files
+
+INSTANCE_DATA = Path("/run/cloud-init/instance-data.json")
+# What a cloud was asked for itself, one to a line.
+ANSWER = Path("/run/laurel/cloud-addresses")
+
+# Where cloud-init keeps them, of all that its datasource read (`ds`); `*` is each key, each item.
+_KEPT = (
+    # EC2, under its own name for all of it; OpenStack's metadata are of both kinds; most others.
+    *(
+        f"{metadata}/{key}"
+        for metadata in ("meta-data", "meta_data", "ec2_metadata")
+        for key in (
+            *("public-ipv4", "public_ipv4", "public-hostname", "public_hostname"),
+            "local-hostname",
+        )
+    ),
+    # EC2: of further cards, and further ones of the first.
+    "meta-data/network/interfaces/macs/*/public-ipv4s",
+    "meta-data/network/interfaces/macs/*/public-hostname",
+    # Azure
+    "meta_data/imds/network/interface/*/ipv4/ipAddress/*/publicIpAddress",
+    # DigitalOcean
+    "meta_data/interfaces/public/*/ipv4/ip_address",
+    "meta_data/interfaces/public/*/ipv6/ip_address",
+    # Hetzner: the public address is the card's own.
+)
+
+# GCE: cloud-init reads no more of it than the name.
+GCE_SERVER = ("metadata.google.internal", 80)
+GCE_PATH = "/computeMetadata/v1/instance/network-interfaces/?recursive=true"
+GCE_HEADERS = {"Metadata-Flavor": "Google"}
+_GCE_ADDRESSES = "*/accessConfigs/*/externalIp"
+LIMIT = 2.0  # seconds, for finding the server too: it answers in a few ms, or this is not GCE
+
+
+def names() -> list[str]:
+    """All that are known, each as a client writes it in Host; none where there is no cloud."""
+    found = [value for path in _KEPT for value in _at(_instance_data().get("ds"), path)]
+    if ANSWER.exists():
+        found += ANSWER.read_text().split()
+    return list(dict.fromkeys(host for value in found for host in _hosts(value)))
+
+
+def ask() -> str | None:
+    """Ask the cloud for what cloud-init does not keep, if there is any; `names` knows it then.
+
+    Takes no longer than LIMIT. Returns why the cloud told nothing: what it told before stays.
+    """
+    if (_instance_data().get("v1") or {}).get("cloud_name") != "gce":
+        return None
+    answers: list[Any] = []
+    # The system's resolver has limits of its own, longer than a boot should wait.
+    thread = Thread(target=lambda: answers.append(_ask_gce()), daemon=True)
+    thread.start()
+    thread.join(LIMIT)
+    answer = answers[0] if answers else f"no answer within {LIMIT:g} s"
+    if isinstance(answer, str):
+        return f"{GCE_SERVER[0]} does not tell this machine's external address: {answer}"
+    addresses = [host for value in _at(answer, _GCE_ADDRESSES) for host in _hosts(value)]
+    files.write(ANSWER, "".join(f"{address}\n" for address in addresses))
+    return None
+
+
+def _ask_gce() -> list[Any] | str:
+    """The network interfaces as GCE describes them, or why there is no answer."""
+    from http.client import HTTPConnection, HTTPException  # slow, and other machines ask nobody
+
+    connection = HTTPConnection(*GCE_SERVER, timeout=LIMIT)
+    try:
+        connection.request("GET", GCE_PATH, headers=GCE_HEADERS)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            return f"it answered {answer.status}"
+        interfaces = json.loads(answer.read())
+    except (OSError, HTTPException, ValueError) as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+    return interfaces if isinstance(interfaces, list) else "it answered something else"
+
+
+def _instance_data() -> dict[str, Any]:
+    try:
+        data = json.loads(INSTANCE_DATA.read_text())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _at(node: Any, path: str) -> Iterator[Any]:
+    """What is at `path` below `node`; nothing where the data are of another shape."""
+    if not path:
+        yield node
+        return
+    name, _, rest = path.partition("/")
+    if isinstance(node, dict):
+        below = node.values() if name == "*" else [node[name]] if name in node else []
+    else:
+        below = node if isinstance(node, list) and name == "*" else []
+    for each in below:
+        yield from _at(each, rest)
+
+
+def _hosts(value: Any) -> Iterator[str]:
+    """The names and addresses in `value`, a text of some or a list of such; no other thing."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _hosts(each)
+    elif isinstance(value, str):
+        for word in value.split():
+            try:
+                address = ipaddress.ip_address(word.strip("[]"))
+            except ValueError:
+                if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", word):
+                    yield word
+            else:
+                yield f"[{address}]" if address.version == 6 else str(address)
