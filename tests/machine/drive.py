@@ -20,13 +20,14 @@ class Drive:
     Attributes:
         label: of its file system, by which it is found.
         files: their texts, by their paths without a slash at the start.
-        kind: a disk, with vfat; or a CD, with ISO 9660, Rock Ridge and UDF, which a system reads
-            as it likes.
+        kind: a disk, with vfat; or a CD, with ISO 9660 and Rock Ridge.
+        udf: whether a CD has UDF besides, which a system then takes it for.
     """
 
     label: str
     files: Mapping[str, str]
     kind: Kind = "disk"
+    udf: bool = False
 
     def write(self, path: Path) -> None:
         """Write the file that QEMU attaches, in place of one that is there.
@@ -42,10 +43,8 @@ class Drive:
                 source.parent.mkdir(parents=True, exist_ok=True)
                 source.write_text(text, encoding="utf-8")
             if self.kind == "cd":
-                run(
-                    *("genisoimage", "-quiet", "-J", "-R", "-udf", "-V", self.label),
-                    *("-o", path, folder),
-                )
+                udf = ["-udf"] if self.udf else []
+                run("genisoimage", "-quiet", "-J", "-R", *udf, "-V", self.label, "-o", path, folder)
                 return
             run("mkfs.vfat", "-n", self.label, "-C", path, str(SIZE_KIB))
             run("mcopy", "-s", "-i", path, *sorted(Path(folder).iterdir()), "::")

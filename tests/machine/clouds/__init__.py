@@ -1,5 +1,6 @@
 """The clouds that a machine can be in, each as its own documentation tells it."""
 
+from machine.clouds.digitalocean import DigitalOcean, DigitalOceanWithoutDrive
 from machine.clouds.ec2 import Ec2
 
-__all__ = ["Ec2"]
+__all__ = ["DigitalOcean", "DigitalOceanWithoutDrive", "Ec2"]
