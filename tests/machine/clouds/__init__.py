@@ -2,5 +2,6 @@
 
 from machine.clouds.digitalocean import DigitalOcean, DigitalOceanWithoutDrive
 from machine.clouds.ec2 import Ec2
+from machine.clouds.hetzner import Hetzner
 
-__all__ = ["DigitalOcean", "DigitalOceanWithoutDrive", "Ec2"]
+__all__ = ["DigitalOcean", "DigitalOceanWithoutDrive", "Ec2", "Hetzner"]
