@@ -85,7 +85,7 @@ acceptance-first-boot: ## boot the image as clouds do: twice at once, cut off, w
 	@$(PYTHON) -m pytest tests/acceptance/first_boot --ignore=tests/acceptance/first_boot/clouds $(if $(PROJECT),--ignore=tests/acceptance/first_boot/chat) -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/first-boot.xml --html=$(REPORTS)/first-boot.html --self-contained-html
 
 acceptance-clouds: ## boot the image as an instance of each cloud: EC2, GCE, Azure, OpenStack, DigitalOcean, Hetzner
-	@packer/prerequisites.sh dnsmasq-base genisoimage
+	@packer/prerequisites.sh dnsmasq-base
 	@$(PYTHON) -m pytest tests/acceptance/first_boot/clouds -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/clouds.xml --html=$(REPORTS)/clouds.html --self-contained-html
 
 acceptance-faults: prerequisites ## plant each known fault in a running image: the check meant for it must fail

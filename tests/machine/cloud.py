@@ -19,6 +19,7 @@ class Instance:
         address: its IPv4 address on the cloud's network, see `qemu.CLOUD_ADDRESS`.
         mac: Ethernet address of its network card.
         public_key: its user's key, a line of authorized_keys.
+        user: whom the key is to open, where a cloud asks for it: the image's own default user.
         hostname: the name that its user gave it; None leaves it to the cloud.
         user_data: None if its user gave none.
     """
@@ -29,6 +30,7 @@ class Instance:
     public_key: str
     hostname: str | None
     user_data: str | None
+    user: str = "debian"
 
 
 class Cloud(ABC):
@@ -40,6 +42,7 @@ class Cloud(ABC):
         card: the network card that it gives.
         addresses: where it serves metadata, each on port 80; none for one that has no such server.
         names: of its metadata servers, and their addresses, where its resolver is what knows them.
+        complaints: patterns of what cloud-init says there against the cloud, whatever the image.
     """
 
     datasource: str
@@ -47,6 +50,12 @@ class Cloud(ABC):
     card: Card = "virtio-net"
     addresses: Sequence[str] = ("169.254.169.254",)  # of most clouds; link-local, RFC 3927
     names: Mapping[str, str] = {}
+    complaints: Sequence[str] = ()
+
+    @property
+    def candidates(self) -> Sequence[str]:
+        """The datasources that cloud-init may try there, the first that answers being taken."""
+        return self.datasource, "None"
 
     @property
     def public(self) -> Sequence[str]:

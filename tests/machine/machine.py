@@ -378,6 +378,7 @@ class Machine(Host):
             public_key=self.public_key,
             hostname=self._hostname,
             user_data=user_data,
+            user=self._ssh_user,
         )
         self._metadata = MetadataServer(cloud.service(instance))
         if cloud.names:

@@ -52,6 +52,7 @@ class Asked:
     path: str
     token: Token
     status: int
+    body: bytes = b""
 
 
 Service = Callable[[Question], Answer]
@@ -89,6 +90,7 @@ class MetadataServer:
                         path=question.path,
                         token=answer.token,
                         status=answer.status,
+                        body=question.body,
                     )
                 )
                 body = answer.text.encode()
