@@ -1,5 +1,6 @@
 """What a cloud tells a machine of its public names: as cloud-init keeps it, and asked for."""
 
+import dataclasses
 import json
 import socket
 import threading
@@ -142,9 +143,18 @@ def test_a_machine_in_no_cloud_has_no_such_names(machine: Machine) -> None:
     assert cloud.names() == []
 
 
-# What GCE is asked for
+# What a cloud is asked for itself
 
 Serve = Callable[[Answer], MetadataServer]
+
+
+def point_at(monkeypatch: pytest.MonkeyPatch, host: str, port: int) -> None:
+    """Have every cloud's server there."""
+    elsewhere = {
+        name: dataclasses.replace(server, host=host, port=port)
+        for name, server in cloud.SERVERS.items()
+    }
+    monkeypatch.setattr(cloud, "SERVERS", elsewhere)
 
 
 @pytest.fixture
@@ -154,11 +164,11 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 
     def start(answer: Answer) -> MetadataServer:
         def service(question: Question) -> Answer:
-            known = question.headers.get("metadata-flavor") == "Google"
-            return answer if known else Answer(status=403)
+            known = {"metadata-flavor": "Google", "metadata": "true"}.items()
+            return answer if known & question.headers.items() else Answer(status=403)
 
         servers.append(MetadataServer(service))
-        monkeypatch.setattr(cloud, "GCE_SERVER", ("127.0.0.1", servers[-1].port))
+        point_at(monkeypatch, "127.0.0.1", servers[-1].port)
         return servers[-1]
 
     yield start
@@ -185,6 +195,25 @@ def test_gce_is_asked_for_the_external_addresses(serve: Serve) -> None:
     ]
 
 
+def test_azure_is_asked_for_the_address_that_no_card_has(machine: Machine, serve: Serve) -> None:
+    machine.read("azure", {"meta_data": {"local-hostname": "web-1"}})
+    pair = {"frontendIpAddress": FIRST, "privateIpAddress": "10.0.0.4"}
+    told = {"loadbalancer": {"publicIpAddresses": [pair], "inboundRules": []}}
+    server = serve(Answer(status=200, text=json.dumps(told)))
+    assert cloud.ask() is None
+    assert cloud.names() == ["web-1", FIRST]
+    assert [(asked.method, asked.path, asked.status) for asked in server.log] == [
+        ("GET", "/metadata/loadbalancer?api-version=2020-10-01", 200)
+    ]
+
+
+def test_a_machine_without_a_public_address_is_no_trouble(machine: Machine, serve: Serve) -> None:
+    machine.read("azure", {"meta_data": {"local-hostname": "web-1"}})
+    serve(Answer(status=404))
+    assert cloud.ask() is None
+    assert cloud.names() == ["web-1"]
+
+
 @pytest.mark.usefixtures("gce")
 def test_an_address_that_was_taken_away_is_known_no_more(serve: Serve) -> None:
     serve(Answer(status=200, text=json.dumps(INTERFACES)))
@@ -194,7 +223,7 @@ def test_an_address_that_was_taken_away_is_known_no_more(serve: Serve) -> None:
     assert cloud.names() == ["web-1.c.p.internal"]
 
 
-@pytest.mark.parametrize("name", ["aws", "openstack", "azure", "nocloud"])
+@pytest.mark.parametrize("name", ["aws", "openstack", "hetzner", "nocloud"])
 def test_no_other_cloud_is_asked(machine: Machine, serve: Serve, name: str) -> None:
     server = serve(Answer(status=200, text=json.dumps(INTERFACES)))
     machine.read(name, {"meta_data": {}})
@@ -205,9 +234,9 @@ def test_no_other_cloud_is_asked(machine: Machine, serve: Serve, name: str) -> N
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (Answer(status=404), "it answered 404"),
+        (Answer(status=503), "it answered 503"),
         (Answer(status=200, text="<html>"), "Expecting value"),
-        (Answer(status=200, text="{}"), "it answered something else"),
+        (Answer(status=200, text="1"), "it answered something else"),
     ],
 )
 @pytest.mark.usefixtures("gce")
@@ -218,7 +247,7 @@ def test_what_gce_told_before_stays_when_it_does_not_tell(
     cloud.ask()
     serve(answer)
     told = cloud.ask() or ""
-    assert told.startswith(f"127.0.0.1 does not tell this machine's external address: {why}")
+    assert told.startswith(f"127.0.0.1 does not tell this machine's public address: {why}")
     assert FIRST in cloud.names()
 
 
@@ -233,7 +262,7 @@ def test_a_server_that_refuses_is_told(serve: Serve) -> None:
 def test_a_server_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud, "LIMIT", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setattr(cloud, "GCE_SERVER", silent.getsockname())
+        point_at(monkeypatch, *silent.getsockname())
         before = time.monotonic()
         told = cloud.ask()
     assert told is not None

@@ -10,7 +10,7 @@ import pytest
 from machine.clouds import DigitalOcean, DigitalOceanWithoutDrive
 from machine.command import run
 from machine.qemu import CLOUD_GATEWAY, CLOUD_RESOLVER
-from unit.metadata_client import MAC, PUBLIC_KEY, Client, instance, serving, table
+from unit.cloud_client import MAC, PUBLIC_KEY, Client, instance, serving, table
 
 CLOUD = DigitalOcean()
 DROPLET = instance("345678901")

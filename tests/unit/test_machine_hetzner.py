@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from machine.clouds import Hetzner
-from unit.metadata_client import MAC, PUBLIC_KEY, Client, instance, serving, table
+from unit.cloud_client import MAC, PUBLIC_KEY, Client, instance, serving, table
 
 CLOUD = Hetzner()
 SERVER = instance("43210987")

@@ -64,8 +64,8 @@ class Azure(Cloud):
 
     @property
     def public(self) -> Sequence[str]:
-        """Return its address, where cloud-init learns it."""
-        return (self.public_ipv4,) if self.sku == "Basic" else ()
+        """Return its address."""
+        return (self.public_ipv4,)
 
     def new_identity(self) -> str:
         """Return what Azure calls vmId."""

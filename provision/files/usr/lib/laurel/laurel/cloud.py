@@ -4,6 +4,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -36,11 +37,34 @@ _KEPT = (
     # Hetzner: the public address is the card's own.
 )
 
-# GCE: cloud-init reads no more of it than the name.
-GCE_SERVER = ("metadata.google.internal", 80)
-GCE_PATH = "/computeMetadata/v1/instance/network-interfaces/?recursive=true"
-GCE_HEADERS = {"Metadata-Flavor": "Google"}
-_GCE_ADDRESSES = "*/accessConfigs/*/externalIp"
+
+@dataclass(frozen=True)
+class Server:
+    """Where a cloud tells what cloud-init does not keep, and where in its answer, see `_at`."""
+
+    host: str
+    path: str
+    headers: dict[str, str]
+    addresses: str
+    port: int = 80
+
+
+SERVERS = {
+    # cloud-init reads no more of it than the name.
+    "gce": Server(
+        "metadata.google.internal",
+        "/computeMetadata/v1/instance/network-interfaces/?recursive=true",
+        {"Metadata-Flavor": "Google"},
+        "*/accessConfigs/*/externalIp",
+    ),
+    # The card has no address of the kind Standard.
+    "azure": Server(
+        "169.254.169.254",
+        "/metadata/loadbalancer?api-version=2020-10-01",
+        {"Metadata": "true"},
+        "loadbalancer/publicIpAddresses/*/frontendIpAddress",
+    ),
+}
 LIMIT = 2.0  # seconds, for finding the server too: it answers in a few ms, or this is not GCE
 
 
@@ -57,37 +81,40 @@ def ask() -> str | None:
 
     Takes no longer than LIMIT. Returns why the cloud told nothing: what it told before stays.
     """
-    if (_instance_data().get("v1") or {}).get("cloud_name") != "gce":
+    server = SERVERS.get((_instance_data().get("v1") or {}).get("cloud_name", ""))
+    if server is None:
         return None
     answers: list[Any] = []
     # The system's resolver has limits of its own, longer than a boot should wait.
-    thread = Thread(target=lambda: answers.append(_ask_gce()), daemon=True)
+    thread = Thread(target=lambda: answers.append(_answer_of(server)), daemon=True)
     thread.start()
     thread.join(LIMIT)
     answer = answers[0] if answers else f"no answer within {LIMIT:g} s"
     if isinstance(answer, str):
-        return f"{GCE_SERVER[0]} does not tell this machine's external address: {answer}"
-    addresses = [host for value in _at(answer, _GCE_ADDRESSES) for host in _hosts(value)]
+        return f"{server.host} does not tell this machine's public address: {answer}"
+    addresses = [host for value in _at(answer, server.addresses) for host in _hosts(value)]
     files.write(ANSWER, "".join(f"{address}\n" for address in addresses))
     return None
 
 
-def _ask_gce() -> list[Any] | str:
-    """The network interfaces as GCE describes them, or why there is no answer."""
+def _answer_of(server: Server) -> dict[str, Any] | list[Any] | str:
+    """What the cloud tells, or why there is no answer."""
     from http.client import HTTPConnection, HTTPException  # slow, and other machines ask nobody
 
-    connection = HTTPConnection(*GCE_SERVER, timeout=LIMIT)
+    connection = HTTPConnection(server.host, server.port, timeout=LIMIT)
     try:
-        connection.request("GET", GCE_PATH, headers=GCE_HEADERS)
+        connection.request("GET", server.path, headers=server.headers)
         answer = connection.getresponse()
+        if answer.status == 404:
+            return []  # a machine without such an address
         if answer.status != 200:
             return f"it answered {answer.status}"
-        interfaces = json.loads(answer.read())
+        told = json.loads(answer.read())
     except (OSError, HTTPException, ValueError) as error:
         return str(error) or type(error).__name__
     finally:
         connection.close()
-    return interfaces if isinstance(interfaces, list) else "it answered something else"
+    return told if isinstance(told, (dict, list)) else "it answered something else"
 
 
 def _instance_data() -> dict[str, Any]:
