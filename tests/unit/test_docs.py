@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from acceptance.hygiene.items import ITEMS
+from export import chosen
 from laurel import env_file, settings
 
 CLOUDS = ("azure", "digitalocean", "ec2", "gce", "hetzner", "openstack")
@@ -107,3 +108,15 @@ def test_the_user_data_of_the_clouds_are_the_example(top: Path) -> None:
     ).stdout
     assert told.startswith("#cloud-config\n")
     assert f"```yaml\n{told}```" in (top / "docs/first-boot.md").read_text()
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_what_a_clouds_page_uploads_is_what_is_made(top: Path, cloud: str) -> None:
+    image = Path("build/image/laurel-debian-13-amd64.qcow2")
+    index = (top / "docs/clouds/README.md").read_text()
+    (asked,) = re.findall(r'^make export FORMATS="(.*)"$', index, re.MULTILINE)
+    made = {kind.file(Path("build/export"), image) for kind in chosen(asked.split())}
+    (file,) = re.findall(r"^FILE=(.*)$", "".join(shell(top / f"docs/clouds/{cloud}.md")), re.M)
+    assert Path(file) in {image, *made}
+    (row,) = re.findall(rf"^\|.*\({cloud}\.md\) \|$", index, re.MULTILINE)
+    assert f"`{Path(file).name}`" in row
