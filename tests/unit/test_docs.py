@@ -1,10 +1,20 @@
 """What the documents name is there."""
 
 import re
+import subprocess
 from pathlib import Path
 
+import pytest
 from acceptance.hygiene.items import ITEMS
+from export import chosen
 from laurel import env_file, settings
+
+CLOUDS = ("azure", "digitalocean", "ec2", "gce", "hetzner", "openstack")
+
+
+def shell(page: Path) -> list[str]:
+    """The blocks of `page` that are to be typed, in their order."""
+    return re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def test_every_check_that_is_named_exists(top: Path) -> None:
@@ -17,7 +27,7 @@ def test_every_check_that_is_named_exists(top: Path) -> None:
 
 def test_every_command_and_file_of_the_documents_is_there(top: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (top / "Makefile").read_text(), re.MULTILINE))
-    for document in (top / "README.md", *top.glob("docs/*.md")):
+    for document in (top / "README.md", *top.glob("docs/**/*.md")):
         text = document.read_text()
         commands = set(re.findall(r"`make ([a-z-]+)|^make ([a-z-]+)", text, re.MULTILINE))
         assert {first or second for first, second in commands} <= targets, document
@@ -59,3 +69,54 @@ def test_every_check_of_the_disk_is_in_the_document_and_no_other(top: Path) -> N
     text = (top / "docs" / "sealing.md").read_text()
     rows = [line.split("|")[3] for line in text.splitlines() if line.startswith("| ")][2:]
     assert set(re.findall(r"`([^`]+)`", " ".join(rows))) == {item.name for item in ITEMS}
+
+
+def test_each_cloud_has_a_page_and_the_index_leads_to_it(top: Path) -> None:
+    folder = top / "docs/clouds"
+    pages = {f"{cloud}.md" for cloud in CLOUDS}
+    assert {page.name for page in folder.glob("*.md")} == {"README.md", *pages}
+    assert set(re.findall(r"\]\((\w+\.md)\)", (folder / "README.md").read_text())) == pages
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_clouds_page_ends_with_the_proof(top: Path, cloud: str) -> None:
+    text = (top / f"docs/clouds/{cloud}.md").read_text()
+    fences = re.findall(r"^```(.*)$", text, re.MULTILINE)
+    assert fences == ["sh", ""] * (len(fences) // 2)  # all that is typed is looked at
+    last = shell(top / f"docs/clouds/{cloud}.md")[-1]
+    assert last.splitlines()[-1].startswith("make acceptance HOST=")
+    assert text.endswith(f"{last}```\n")
+
+
+@pytest.mark.parametrize("cloud", [*CLOUDS, "README"])
+def test_what_a_clouds_page_has_typed_is_shell(top: Path, tmp_path: Path, cloud: str) -> None:
+    typed = "\n".join(shell(top / f"docs/clouds/{cloud}.md"))
+    script = tmp_path / "page.sh"
+    script.write_text(typed)
+    subprocess.run(["bash", "-n", script], check=True)
+    # Warns of a variable that nothing uses, too; one in capitals that nothing sets, it lets pass.
+    subprocess.run(["shellcheck", "--shell=bash", "--severity=warning", script], check=True)
+    given = {"HOME", *re.findall(r"(?:^| )([A-Z_]+)=", typed, re.MULTILINE)}
+    assert set(re.findall(r"\$\{?([A-Z_]+)", typed)) - given == set()
+
+
+def test_the_user_data_of_the_clouds_are_the_example(top: Path) -> None:
+    index = (top / "docs/clouds/README.md").read_text()
+    (command,) = re.findall(r"^(sed .*) >build/user-data.yaml$", index, re.MULTILINE)
+    told = subprocess.run(
+        ["bash", "-c", command], cwd=top, capture_output=True, text=True, check=True
+    ).stdout
+    assert told.startswith("#cloud-config\n")
+    assert f"```yaml\n{told}```" in (top / "docs/first-boot.md").read_text()
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_what_a_clouds_page_uploads_is_what_is_made(top: Path, cloud: str) -> None:
+    image = Path("build/image/laurel-debian-13-amd64.qcow2")
+    index = (top / "docs/clouds/README.md").read_text()
+    (asked,) = re.findall(r'^make export FORMATS="(.*)"$', index, re.MULTILINE)
+    made = {kind.file(Path("build/export"), image) for kind in chosen(asked.split())}
+    (file,) = re.findall(r"^FILE=(.*)$", "".join(shell(top / f"docs/clouds/{cloud}.md")), re.M)
+    assert Path(file) in {image, *made}
+    (row,) = re.findall(rf"^\|.*\({cloud}\.md\) \|$", index, re.MULTILINE)
+    assert f"`{Path(file).name}`" in row
