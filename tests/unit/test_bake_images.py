@@ -5,7 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
-import images
+import finished
 import pytest
 from images import Images
 
@@ -115,7 +115,7 @@ def test_a_power_cut_between_image_and_manifest_makes_the_image_not_current(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(images, "_write", cut)
+        patch.setattr(finished, "_write", cut)
         with pytest.raises(KeyboardInterrupt):
             publish(folder, disk, NAME, key="k2")
     assert not folder.is_current(NAME, "k1")
