@@ -7,7 +7,6 @@ environment.
 import json
 import shutil
 import sys
-import tarfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +15,16 @@ from typing import Any
 import cli
 import settings
 import sources
+import vagrant_box
 from base_disk import BaseDisk
 from progress import Progress
-from run import logged, output
+from run import logged
 from settings import SettingError
+from vagrant_box import BoxError
 
 TOP = Path(__file__).resolve().parent.parent
 PACKER = TOP / "packer"
-BOX = TOP / "vagrant" / "box"
 BUILD = TOP / "build"
-SEED = "/var/lib/cloud/seed/nocloud"
-
-
-class BoxError(Exception):
-    """What was wrong, where, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +106,7 @@ def make(system: str, log: Path, progress: Progress) -> None:
     index = base_disk.index()
     if not index:
         raise BoxError(f"the archive of {system} can't be asked; its answer is in {log}")
-    key = sources.digest([BOX, Path(__file__)], base_disk.key(index))
+    key = sources.digest([*vagrant_box.CODE, Path(__file__)], base_disk.key(index))
     if boxes.is_current(key):
         progress.note(f"nothing to do: {boxes.catalog} is made from just this")
         return
@@ -127,73 +122,16 @@ def make(system: str, log: Path, progress: Progress) -> None:
         progress.step("Vagrant's user")
         disk = work / "disk.raw"
         logged(["qemu-img", "convert", "-O", "raw", str(base), str(disk)], log)
-        _seed(disk, work, system)
+        vagrant_box.seed(disk, work, f"{system}-box")
         progress.step("the boxes")
-        made = {"libvirt": _libvirt(disk, work, log), "virtualbox": _virtualbox(disk, work, log)}
+        made = {
+            provider: vagrant_box.pack(provider, disk, work, log)
+            for provider in vagrant_box.PROVIDERS
+        }
         boxes.publish(made, key)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     progress.step(f"done: {boxes.catalog}")
-
-
-def _seed(disk: Path, work: Path, system: str) -> None:
-    """Write the seed that cloud-init makes Vagrant's user from into the root of `disk`."""
-    table = json.loads(output("sfdisk", "--json", str(disk)))["partitiontable"]
-    root = next(part for part in table["partitions"] if part["node"] == f"{disk}1")
-    system_file = f"{disk}?offset={root['start'] * table['sectorsize']}"
-    (work / "meta-data").write_text(f"instance-id: {system}-box\nlocal-hostname: laurel\n")
-    shutil.copy(BOX / "user-data", work / "user-data")
-    folders = [str(Path(SEED).parents[level]) for level in (1, 0)] + [SEED]
-    requests = [f"mkdir {folder}" for folder in folders]
-    requests += [f"write {work / name} {SEED}/{name}" for name in ("user-data", "meta-data")]
-    (work / "requests").write_text("\n".join(requests) + "\n")
-    output("debugfs", "-w", "-f", str(work / "requests"), system_file)
-    # debugfs tells no failure by its exit code.
-    for name in ("user-data", "meta-data"):
-        written = output("debugfs", "-R", f"cat {SEED}/{name}", system_file)
-        if written != (work / name).read_text():
-            raise BoxError(f"debugfs could not write {SEED}/{name} into {disk}")
-
-
-def _libvirt(disk: Path, work: Path, log: Path) -> Path:
-    """A box of vagrant-libvirt: box.img, whose size is told in GiB."""
-    image = work / "box.img"
-    logged(["qemu-img", "convert", "-c", "-O", "qcow2", str(disk), str(image)], log)
-    gib = -(-disk.stat().st_size // 2**30)
-    metadata = {"provider": "libvirt", "format": "qcow2", "virtual_size": gib}
-    return _box(work, "libvirt", metadata, {"box.img": image})
-
-
-def _virtualbox(disk: Path, work: Path, log: Path) -> Path:
-    """A box of VirtualBox: an OVF of hardware for which a cloud's kernel has drivers."""
-    image = work / "box.vmdk"
-    form = ("-O", "vmdk", "-o", "subformat=streamOptimized")
-    logged(["qemu-img", "convert", *form, str(disk), str(image)], log)
-    ovf = (BOX / "box.ovf").read_text()
-    for name, value in (
-        ("@SIZE@", str(image.stat().st_size)),
-        ("@CAPACITY@", str(disk.stat().st_size)),
-        ("@NAME@", "laurel"),
-    ):
-        ovf = ovf.replace(name, value)
-    (work / "box.ovf").write_text(ovf)
-    files = {
-        "box.ovf": work / "box.ovf",
-        "box.vmdk": image,
-        "Vagrantfile": BOX / "Vagrantfile.virtualbox",
-    }
-    return _box(work, "virtualbox", {"provider": "virtualbox"}, files)
-
-
-def _box(work: Path, provider: str, metadata: dict[str, object], files: dict[str, Path]) -> Path:
-    """A tar file of `files`, by their names in it, and of what Vagrant must know of them."""
-    described = work / "metadata.json"
-    described.write_text(json.dumps(metadata) + "\n")
-    box = work / f"{provider}.box"
-    with tarfile.open(box, "w") as tar:  # the disk in it is compressed
-        for name, path in {"metadata.json": described, **files}.items():
-            tar.add(path, name)
-    return box
 
 
 def _description(key: str) -> str:

@@ -7,28 +7,19 @@ from typing import Any
 
 import box
 import pytest
+import vagrant_box
 from base_disk import BaseDisk
-
-MIB = 1 << 20
+from unit import small_disk
 
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    """A small base disk: GPT, and one ext4 root that holds /var/lib."""
-    root = tmp_path / "root"
-    (root / "var" / "lib").mkdir(parents=True)
+    """A folder with a small base disk."""
     raw = tmp_path / "base.raw"
-    with raw.open("wb") as file:
-        file.truncate(24 * MIB)
-    table = "label: gpt\nstart=2MiB, size=20MiB\n"
-    subprocess.run(["sfdisk", "--quiet", raw], input=table, text=True, check=True)
-    subprocess.run(
-        ["mke2fs", "-q", "-t", "ext4", "-d", root, "-E", f"offset={2 * MIB}", raw, "20M"],
-        check=True,
-    )
+    small_disk.write(raw)
     folder = tmp_path / "base"
     folder.mkdir()
-    subprocess.run(["qemu-img", "convert", "-O", "qcow2", raw, folder / "base.qcow2"], check=True)
+    small_disk.convert(raw, folder / "base.qcow2")
     return folder
 
 
@@ -62,12 +53,12 @@ def test_a_libvirt_box_holds_a_disk_that_makes_vagrants_user(folder: Path, tmp_p
     raw = tmp_path / "raw"
     subprocess.run(["qemu-img", "convert", "-O", "raw", found / "box.img", raw], check=True)
     shown = subprocess.run(
-        ["debugfs", "-R", f"cat {box.SEED}/user-data", f"{raw}?offset={2 * MIB}"],
+        ["debugfs", "-R", f"cat {vagrant_box.SEED}/user-data", f"{raw}?offset={small_disk.ROOT}"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert shown.stdout == (box.BOX / "user-data").read_text()
+    assert shown.stdout == (vagrant_box.FILES / "user-data").read_text()
     assert "name: vagrant" in shown.stdout
 
 
@@ -78,7 +69,7 @@ def test_a_virtualbox_box_says_what_is_in_it(folder: Path, tmp_path: Path) -> No
     ovf = (found / "box.ovf").read_text()
     assert "@" not in ovf.split("-->")[1]
     assert f'ovf:size="{(found / "box.vmdk").stat().st_size}"' in ovf
-    assert f'ovf:capacity="{24 * MIB}"' in ovf
+    assert f'ovf:capacity="{small_disk.SIZE}"' in ovf
     assert "base_mac" in (found / "Vagrantfile").read_text()
 
 
@@ -137,7 +128,7 @@ def test_a_disk_that_takes_no_seed_touches_no_box(
     assert box.main() == 0
     before = catalog(folder)
     monkeypatch.setattr(BaseDisk, "index", lambda _: "4567")
-    monkeypatch.setattr(box, "SEED", "/there/is/no/such/folder")
+    monkeypatch.setattr(vagrant_box, "SEED", "/there/is/no/such/folder")
     assert box.main() == 1
     assert "debugfs could not write /there/is/no/such/folder/user-data" in capsys.readouterr().err
     assert catalog(folder) == before
