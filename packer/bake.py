@@ -183,7 +183,11 @@ def _plan() -> Plan:
 
 def _key(plan: Plan, given: str, base_key: str) -> str:
     """What the image is made from: the template, the steps, the project, the settings, the base."""
-    return sources.digest([PACKER, PROVISION, plan.project], plan.os, given, base_key)
+    # What an image is made into afterwards makes no other image.
+    export = PACKER / "export"
+    return sources.digest(
+        [PACKER, PROVISION, plan.project], plan.os, given, base_key, without=export
+    )
 
 
 def _base_key(plan: Plan, progress: Progress, images: Images) -> str:

@@ -210,6 +210,17 @@ def test_a_changed_setting_is_baked(tree: Tree, monkeypatch: pytest.MonkeyPatch)
     assert tree.calls() == ["base", "build", "build"]
 
 
+def test_the_code_of_an_export_makes_no_other_image(tree: Tree) -> None:
+    tree.program("packer/export/raw.py", "# one")
+    bake.main()
+    tree.program("packer/export/raw.py", "# another")
+    bake.main()
+    assert tree.calls() == ["base", "build"]
+    tree.program("packer/source.pkr.hcl", "# another")
+    bake.main()
+    assert tree.calls() == ["base", "build", "build"]
+
+
 def test_a_security_update_in_the_archive_makes_another_base_and_image(tree: Tree) -> None:
     bake.main()
     tree.archive("4567\n")
