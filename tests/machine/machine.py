@@ -48,6 +48,7 @@ class Machine(Host):
 
     Args:
         image: the disk image; only ever read.
+        image_format: qemu-img's name of its format; None takes what its first bytes show.
         name: what errors and the folder of the run are called.
         cpus: number of virtual CPUs.
         memory_mib: memory in MiB.
@@ -69,6 +70,8 @@ class Machine(Host):
         network: whether it has a network card; without one nothing but its console is reached.
         disk_bus: how its disk is attached; None leaves it to its cloud, to virtio-blk in none.
         card: its network card; None leaves it to its cloud, to virtio-net in none.
+        key: private key of `ssh_user`, whom the image makes by itself; the machine is told nothing
+            then, it has neither a seed nor a key of the run.
 
     Attributes:
         public_key: the run's key, as a line of authorized_keys; only after the first `start`.
@@ -79,6 +82,7 @@ class Machine(Host):
         image: Path,
         *,
         name: str,
+        image_format: str | None = None,
         cpus: int = 3,
         memory_mib: int = 2048,
         firmware: qemu.Firmware = "bios",
@@ -95,6 +99,7 @@ class Machine(Host):
         network: bool = True,
         disk_bus: qemu.DiskBus | None = None,
         card: qemu.Card | None = None,
+        key: Path | None = None,
     ) -> None:
         super().__init__(name)
         if cloud is not None and not network:
@@ -103,8 +108,10 @@ class Machine(Host):
             raise MachineError(f"{name}: extra_user_data adds to the default user_data only")
         self.image = image
         self.public_key = ""
+        self._image_format = image_format
+        self._key = key
         self._disk_gib = disk_gib
-        self._ssh_user = ssh_user or ("ubuntu" if "ubuntu" in image.name else "debian")
+        self._ssh_user = ssh_user or default_user(image)
         self._user_data = user_data
         self._extra_user_data = extra_user_data
         self._hostname = hostname
@@ -338,15 +345,26 @@ class Machine(Host):
         self._folder = folder.resolve()
         atexit.register(self.close)
         try:
-            make_overlay(self.image, self._disk, size_gib=self._disk_gib)
-            self.public_key = make_key(self.folder / "key")
-            if self._cloud is None:
-                self._write_seed()
-            else:
-                self._enter_cloud(self._cloud)
+            make_overlay(
+                self.image, self._disk, size_gib=self._disk_gib, image_format=self._image_format
+            )
+            self._introduce()
         except BaseException:
             self.close()
             raise
+
+    def _introduce(self) -> None:
+        """Tell the machine who may log in: on its seed, or as its cloud does."""
+        if self._key is not None:
+            # ssh takes no key that others may read.
+            (self.folder / "key").touch(mode=0o600)
+            shutil.copyfile(self._key, self.folder / "key")
+            return
+        self.public_key = make_key(self.folder / "key")
+        if self._cloud is None:
+            self._write_seed()
+        else:
+            self._enter_cloud(self._cloud)
 
     def _write_seed(self) -> None:
         meta_data: dict[str, Any] = {"instance-id": f"i-0{secrets.token_hex(8)}"}
@@ -580,6 +598,11 @@ class Machine(Host):
         if self._monitor is None:
             raise MachineError(f"{self.name}: is not running")
         return self._monitor
+
+
+def default_user(image: Path) -> str:
+    """Return the user to whom cloud-init gives the key, by what the image's name begins with."""
+    return "ubuntu" if "ubuntu" in image.name else "debian"
 
 
 def _new_card() -> str:

@@ -15,7 +15,7 @@ from machine.monitor import call_in_lasting_thread
 
 Accelerator = Literal["kvm", "tcg"]
 Firmware = Literal["bios", "uefi"]
-DiskBus = Literal["virtio-blk", "virtio-scsi", "nvme", "pvscsi"]
+DiskBus = Literal["virtio-blk", "virtio-scsi", "nvme", "pvscsi", "ide"]
 Card = Literal["virtio-net", "vmxnet3"]
 
 PROGRAM = "qemu-system-x86_64"
@@ -29,6 +29,7 @@ DISKS: Mapping[DiskBus, Sequence[str]] = {
     "virtio-scsi": ["virtio-scsi-pci,id=scsi0", "scsi-hd,bus=scsi0.0,drive=disk,bootindex=0"],
     "nvme": ["nvme,serial=disk,drive=disk,bootindex=0"],
     "pvscsi": ["pvscsi,id=scsi0", "scsi-hd,bus=scsi0.0,drive=disk,bootindex=0"],
+    "ide": ["ide-hd,drive=disk,bootindex=0"],  # on the board "q35" that is SATA
 }
 CARDS: Mapping[Card, str] = {"virtio-net": "virtio-net-pci", "vmxnet3": "vmxnet3"}
 

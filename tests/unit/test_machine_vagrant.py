@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from machine import MachineError
-from machine.vagrant import vagrant_host
+from machine.vagrant import insecure_key, vagrant_host
 
 SSH_CONFIG = """
 Host default
@@ -54,3 +54,19 @@ def test_without_vagrant_it_says_what_installs_it(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MachineError, match="vagrant is not installed: run `make vagrant`"):
         vagrant_host(tmp_path)
+
+
+def test_the_key_of_every_box_is_in_vagrants_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "machine.vagrant.GEMS", (str(tmp_path / "debian"), str(tmp_path / "hashicorp"))
+    )
+    with pytest.raises(MachineError, match="vagrant is not installed"):
+        insecure_key()
+    for other in ("vagrant-2.3.4/keys/vagrant.pub", "vagrant-spec-1.0/keys/vagrant"):
+        (tmp_path / "hashicorp" / other).parent.mkdir(parents=True)
+        (tmp_path / "hashicorp" / other).touch()
+    key = tmp_path / "hashicorp" / "vagrant-2.3.4/keys/vagrant"
+    key.touch()
+    assert insecure_key() == key
