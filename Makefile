@@ -4,7 +4,7 @@
 # provision/settings.sh lists them all.
 
 export OS ?= debian-13
-export APP BASE_IMAGE BASE_CHECKSUM
+export APP BASE_IMAGE BASE_CHECKSUM FORMATS
 export PYTHONDONTWRITEBYTECODE = 1
 
 PYTHON = build/venv/bin/python
@@ -48,7 +48,7 @@ SECONDS = 20
 ROWS =
 
 .DEFAULT_GOAL = help
-.PHONY: help prerequisites inspect image box vagrant sync vagrant-destroy differences acceptance acceptance-first-boot acceptance-clouds acceptance-faults acceptance-vagrant acceptance-projects acceptance-servers acceptance-full bench bench-servers run test lint format lock clean
+.PHONY: help prerequisites inspect image export box vagrant sync vagrant-destroy differences acceptance acceptance-first-boot acceptance-clouds acceptance-formats acceptance-faults acceptance-vagrant acceptance-projects acceptance-servers acceptance-full bench bench-servers run test lint format lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 29
@@ -61,6 +61,9 @@ inspect: prerequisites ## what APP is made of, and what can't work, before anyth
 
 image: prerequisites ## bake the image of OS (debian-13, debian-12, ubuntu-24.04) with APP, or say that it is current
 	@$(PYTHON) packer/bake.py
+
+export: prerequisites ## the image in the form that each cloud demands, or FORMATS="raw vmdk vhd gce ova box" of them
+	@PYTHONPATH=packer $(PYTHON) -m export $(IMAGE)
 
 box: prerequisites ## make the Vagrant boxes of OS from its base disk
 	@$(PYTHON) packer/box.py
@@ -88,6 +91,10 @@ acceptance-clouds: ## boot the image as an instance of each cloud: EC2, GCE, Azu
 	@packer/prerequisites.sh dnsmasq-base
 	@$(PYTHON) -m pytest tests/acceptance/first_boot/clouds -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/clouds.xml --html=$(REPORTS)/clouds.html --self-contained-html
 
+acceptance-formats: export ## boot each exported form of the image, under the firmware and on the disk of its cloud
+	@packer/prerequisites.sh vagrant
+	@$(PYTHON) -m pytest tests/acceptance/formats -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/formats.xml --html=$(REPORTS)/formats.html --self-contained-html
+
 acceptance-faults: prerequisites ## plant each known fault in a running image: the check meant for it must fail
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/faults.py $(IMAGE)
 
@@ -101,7 +108,7 @@ acceptance-servers: prerequisites ## the short run for each other server, manage
 	@tests/acceptance/servers/prove.sh
 
 acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
-	@$(MAKE) image acceptance acceptance-first-boot acceptance-clouds acceptance-faults acceptance-vagrant OS=debian-13
+	@$(MAKE) image acceptance acceptance-first-boot acceptance-clouds acceptance-formats acceptance-faults acceptance-vagrant OS=debian-13
 	@$(MAKE) image acceptance OS=debian-12
 	@$(MAKE) acceptance-projects acceptance-servers
 

@@ -198,6 +198,15 @@ def _host(config: pytest.Config) -> RemoteHost:
 
 
 @pytest.fixture(scope="session")
+def image(pytestconfig: pytest.Config) -> Path:
+    """The image that is put to the proof."""
+    image: Path = pytestconfig.getoption("--image")
+    if not image.is_file():
+        pytest.exit(f"no image at {image}: run `make image` first", returncode=4)
+    return image
+
+
+@pytest.fixture(scope="session")
 def the_course(pytestconfig: pytest.Config) -> Iterator[Course]:
     """The one machine that goes through the stages; see `course`."""
     after_boot.insert(0, lambda machine, _stage: _see_settings(pytestconfig, machine))

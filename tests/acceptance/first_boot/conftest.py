@@ -18,15 +18,6 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
     return None if config.getoption("--image") else True
 
 
-@pytest.fixture(scope="session")
-def image(pytestconfig: pytest.Config) -> Path:
-    """The image that is put to the proof."""
-    image: Path = pytestconfig.getoption("--image")
-    if not image.is_file():
-        pytest.exit(f"no image at {image}: run `make image` first", returncode=4)
-    return image
-
-
 @pytest.fixture(scope="module")
 def boot(image: Path) -> Iterator[Boot]:
     """Boots a machine from the image, with the arguments of `Machine`, until its site answers.
