@@ -19,7 +19,7 @@ def shell(page: Path) -> list[str]:
 
 def test_every_check_that_is_named_exists(top: Path) -> None:
     named = re.findall(r"`(test_\w+)`", (top / "docs/traps.md").read_text())
-    programs = [*top.glob("tests/*/test_*.py"), *top.glob("tests/acceptance/*/test_*.py")]
+    programs = [*top.glob("tests/*/test_*.py"), *top.glob("tests/acceptance/**/*.py")]
     there = {name for path in programs for name in re.findall(r"def (test_\w+)", path.read_text())}
     assert len(named) > 20
     assert set(named) - there == set()

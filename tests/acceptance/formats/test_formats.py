@@ -39,28 +39,26 @@ while [ $device != /sys/devices ]; do
 done
 """
 ROOT_DEVICE = "device=/sys/class/block/$(lsblk -no PKNAME $(findmnt -no SOURCE /))/device"
-CARD_DEVICE = (
-    "device=/sys/class/net/$(ip -o route show default | sed 's/.* dev //; s/ .*//')/device"
-)
+CARD_DEVICE = "device=$(ls -d /sys/class/net/e*/device)"
 
 
 @dataclass(frozen=True)
-class Cloud:
-    """What a form's cloud is, as far as QEMU has it."""
+class Hardware:
+    """What a form boots on, which is its cloud's as far as QEMU has that."""
 
     disk_bus: DiskBus
     card: Card = "virtio-net"
     firmwares: tuple[Firmware, ...] = ("bios", "uefi")
 
 
-CLOUDS = {
-    "raw": Cloud("nvme"),  # EC2's instances on Nitro; their card is EC2's alone
-    "vmdk": Cloud("nvme"),
-    "vhd": Cloud("virtio-blk"),  # QEMU has nothing of Hyper-V's
-    "gce": Cloud("virtio-scsi"),
-    "ova": Cloud("pvscsi", "vmxnet3"),
-    "box of libvirt": Cloud("virtio-blk", firmwares=("bios",)),  # Vagrant's own choice
-    "box of virtualbox": Cloud("ide", firmwares=("bios",)),
+HARDWARE = {
+    "raw": Hardware("nvme"),  # EC2's instances on Nitro; their card is EC2's alone
+    "vmdk": Hardware("nvme"),
+    "vhd": Hardware("virtio-blk"),  # QEMU has nothing of Hyper-V's
+    "gce": Hardware("virtio-scsi"),
+    "ova": Hardware("pvscsi", "vmxnet3"),
+    "box of libvirt": Hardware("virtio-blk", firmwares=("bios",)),  # Vagrant's own choice
+    "box of virtualbox": Hardware("ide", firmwares=("bios",)),
 }
 
 
@@ -69,7 +67,7 @@ def pytest_generate_tests(metafunc):
     forms = [
         (kind, firmware)
         for kind in chosen(os.environ.get("FORMATS", "").split())
-        for firmware in CLOUDS[kind.title].firmwares
+        for firmware in HARDWARE[kind.title].firmwares
     ]
     if not forms:
         raise pytest.UsageError("FORMATS names nothing that is exported")
@@ -83,7 +81,7 @@ def pytest_generate_tests(metafunc):
 def machines(image, request):
     """One form's machines by their firmware, side by side, serving."""
     kind = request.param
-    cloud = CLOUDS[kind.title]
+    hardware = HARDWARE[kind.title]
     file = kind.file(EXPORTS.folder, image)
     assert EXPORTS.is_current(file.name, kind.key(sources.file_digest(image))), (
         f"{file} is not there, or not made from {image}: run `make export` first"
@@ -102,13 +100,13 @@ def machines(image, request):
                     cpus=1,
                     disk_gib=DISK_GIB,
                     firmware=firmware,
-                    disk_bus=cloud.disk_bus,
-                    card=cloud.card,
+                    disk_bus=hardware.disk_bus,
+                    card=hardware.card,
                     ssh_user=user[0],
                     key=user[1],
                 )
             )
-            for firmware in cloud.firmwares
+            for firmware in hardware.firmwares
         }
         start_side_by_side(*started.values())
         yield started
@@ -125,15 +123,15 @@ def test_it_has_the_firmware_that_is_named(machine, firmware):
 
 
 def test_its_root_is_on_the_disk_of_its_cloud(machine, request):
-    cloud = CLOUDS[request.node.callspec.params["machines"].title]
+    hardware = HARDWARE[request.node.callspec.params["machines"].title]
     drivers = machine.succeed(f"{ROOT_DEVICE}\n{DRIVERS_OF}").split()
-    assert DRIVERS[cloud.disk_bus] in drivers
+    assert DRIVERS[hardware.disk_bus] in drivers
 
 
 def test_its_network_is_on_the_card_of_its_cloud(machine, request):
-    cloud = CLOUDS[request.node.callspec.params["machines"].title]
+    hardware = HARDWARE[request.node.callspec.params["machines"].title]
     drivers = machine.succeed(f"{CARD_DEVICE}\n{DRIVERS_OF}").split()
-    assert DRIVERS[cloud.card] in drivers
+    assert DRIVERS[hardware.card] in drivers
 
 
 def test_its_root_fills_the_disk(machine):
