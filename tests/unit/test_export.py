@@ -593,8 +593,10 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_made(
 
 
 PROGRAM = """
-import resource, sys
+import resource, signal, sys
 from pathlib import Path
+# As in a terminal: a background process of a shell ignores it, and its children do.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from export import __main__ as command
 command.BUILD = Path(sys.argv[1])
 if limit := int(sys.argv[3]):
