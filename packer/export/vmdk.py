@@ -38,6 +38,8 @@ class Vmdk(Format):
         demand(scsi, file, "is not for a SCSI controller")
         told = attempt("qemu-img", "check", "-f", "vmdk", str(file))
         demand(told.returncode == 0, file, f"is damaged: {(told.stdout + told.stderr).strip()}")
+        in_order = stream_optimized.ends_in_order(file)
+        demand(in_order, file, "does not end with the marker of its end, to which VMware reads")
 
     def disk_of(self, file: Path, folder: Path) -> Disk:  # noqa: ARG002 - it is the disk itself
         return Disk(file, "vmdk")

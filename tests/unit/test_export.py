@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from export.ova import Ova
 from export.raw import Raw
 from export.vhd import Vhd
 from export.vmdk import Vmdk
+from run import CommandError
 from unit import small_disk
 
 NAME = "laurel-debian-13-amd64"
@@ -211,12 +213,51 @@ def test_the_same_disk_is_the_same_vmdk_whatever_qemu_img_names_it(
     assert re.search(rb"\nCID=[0-9a-f]{8}\nparentCID=ffffffff\n", content)
 
 
+def test_a_vmdk_ends_where_vmware_ends_to_read_it(image: Path, tmp_path: Path) -> None:
+    """Its checksum is else another than the manifest's, which is of the whole file."""
+    raw, vmdk = tmp_path / "raw", tmp_path / "vmdk"
+    run("qemu-img", "convert", "-O", "raw", image, raw)
+    damage(raw, -(64 << 10), os.urandom(64 << 10))  # fills its grain: qemu-img adds no zeros
+    for disk, form in ((image, "qcow2"), (raw, "raw")):
+        stream_optimized.convert(disk, form, vmdk, adapter="lsilogic", log=tmp_path / "log")
+        assert read_as_stream(vmdk) == (True, 0)
+
+
+def test_a_vmdk_with_a_gap_is_cut_off_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vmdk = tmp_path / "vmdk"
+    header = bytes(64) + struct.pack("<Q", 1)
+    content = header.ljust(512, b"\0") + bytes(512) + b"a grain".ljust(512, b"\0")
+    monkeypatch.setattr(stream_optimized, "logged", lambda *_: vmdk.write_bytes(content))
+    with pytest.raises(CommandError, match=r"gap in .*, at byte 512"):
+        stream_optimized.convert(vmdk, "raw", vmdk, adapter="ide", log=tmp_path / "log")
+
+
+def read_as_stream(vmdk: Path) -> tuple[bool, int]:
+    """Whether it has an end, and how many bytes follow that."""
+    with vmdk.open("rb") as file:
+        (overhead,) = struct.unpack("<Q", file.read(512)[64:72])
+        file.seek(512 * overhead)
+        while marker := file.read(512):
+            (size,) = struct.unpack("<I", marker[8:12])  # bytes after the first 12
+            if not size:
+                return True, len(file.read())
+            file.seek(-(-(12 + size) // 512) * 512 - 512, os.SEEK_CUR)
+    return False, 0
+
+
 # What a check refuses: each fault is planted in the file of `kind`, or is another file
 
 
 def damage(file: Path, place: int, content: bytes) -> None:
     with file.open("r+b") as opened:
         opened.seek(place, 2 if place < 0 else 0)
+        opened.write(content)
+
+
+def append(file: Path, content: bytes) -> None:
+    with file.open("ab") as opened:
         opened.write(content)
 
 
@@ -323,6 +364,13 @@ FAULTS: list[tuple[Format, str, Callable[[Path], object], str]] = [
     (Vmdk(), "ide", converted("-O vmdk -o subformat=streamOptimized"), "not for a SCSI"),
     (Vmdk(), "raw", no_archive, "is no vmdk"),
     (Vmdk(), "cut", cut, "is damaged|is no vmdk"),
+    (Vmdk(), "a sector more", lambda file: append(file, bytes(512)), "does not end with the mark"),
+    (
+        Vmdk(),
+        "no end",
+        lambda file: os.truncate(file, file.stat().st_size - 512),
+        "does not end with the mark",
+    ),
     (Vhd(), "dynamic", converted("-O vpc -o force_size=on"), "is of type 3, not fixed"),
     (Vhd(), "cylinders", converted("-O vpc -o subformat=fixed"), "which is no whole MiB"),
     (
