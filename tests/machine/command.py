@@ -13,13 +13,18 @@ def run(*command: str | Path) -> str:
     Raises:
         MachineError: it is not installed, or it failed; with what it wrote on stderr.
     """
-    # Debian keeps mkfs.vfat in a folder that is not on an ordinary user's PATH.
-    environment = os.environ | {"PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment()
+        )
     except FileNotFoundError as error:
         raise MachineError(f"{command[0]} is not installed") from error
     if done.returncode != 0:
         line = " ".join(str(word) for word in command)
         raise MachineError(f"`{line}` failed ({done.returncode}): {done.stderr.strip()}")
     return done.stdout
+
+
+def environment() -> dict[str, str]:
+    """This process's; Debian keeps mkfs.vfat in a folder that is not on an ordinary user's PATH."""
+    return os.environ | {"PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}

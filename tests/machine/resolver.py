@@ -8,23 +8,26 @@ import os
 import pwd
 import secrets
 import shutil
-import signal
+import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
-from machine.command import run
+from machine.command import environment
 from machine.error import MachineError
 
 PROGRAM = "dnsmasq"
+# Ends with its standard input, and so with this process, however that ends.
+# What a terminal sends to all that it has is for us, who then stop it.
+TIED = 'trap "" HUP; exec 3<&0; (read -r _ <&3; kill "$$") & exec "$@" 3<&-'
 ATTEMPTS = 5  # on another address each time: someone may have taken one
 START_SECONDS = 10.0
+STOP_SECONDS = 10.0
 POLL_SECONDS = 0.05
 
 
 class Resolver:
-    """Answers for these names alone, from now until it is closed.
+    """Answers for these names alone, from now until it is closed or this process ends.
 
     Args:
         names: and their IPv4 addresses.
@@ -36,32 +39,50 @@ class Resolver:
     """
 
     def __init__(self, names: Mapping[str, str], folder: Path) -> None:
-        self._pid_file = folder / "resolver.pid"
+        self._names = names
+        self._folder = folder
         self._resolv_conf = folder / "resolv.conf"
-        as_root = [] if os.geteuid() == 0 else ["sudo"]
-        if as_root and shutil.which("sudo") is None:
+        self._as_root = [] if os.geteuid() == 0 else ["sudo"]
+        if self._as_root and shutil.which("sudo") is None:
             raise MachineError("a cloud's resolver needs port 53: run as root, or install sudo")
-        user = pwd.getpwuid(os.geteuid()).pw_name
         for attempt in range(1, ATTEMPTS + 1):
             address = f"127.{secrets.randbelow(250) + 2}.53.{secrets.randbelow(250) + 2}"
             try:
-                run(
-                    *(*as_root, PROGRAM, "--conf-file=/dev/null", "--no-resolv", "--no-hosts"),
-                    *("--port=53", f"--listen-address={address}", "--bind-interfaces"),
-                    *(f"--host-record={name},{where}" for name, where in names.items()),
-                    # Once it has the port it is ours, and we may end it.
-                    *(f"--user={user}", f"--pid-file={self._pid_file}"),
-                )
+                self._start(address)
                 break
             except MachineError:
+                self.close()
                 if attempt == ATTEMPTS:
                     raise
-        deadline = time.monotonic() + START_SECONDS
-        while not (self._pid_file.exists() and self._pid_file.read_text().strip()):
-            if time.monotonic() > deadline:
-                raise MachineError(f"{PROGRAM} has not written {self._pid_file}")
-            time.sleep(POLL_SECONDS)
         self._resolv_conf.write_text(f"nameserver {address}\n")
+
+    def _start(self, address: str) -> None:
+        """Start it at `address`. Raises MachineError if it is not there after START_SECONDS."""
+        pid_file, errors = self._folder / "resolver.pid", self._folder / "resolver.err"
+        pid_file.unlink(missing_ok=True)
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        with errors.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [
+                    *(*self._as_root, "sh", "-c", TIED, "sh"),
+                    *(PROGRAM, "--keep-in-foreground"),
+                    *("--conf-file=/dev/null", "--no-resolv", "--no-hosts"),
+                    *("--port=53", f"--listen-address={address}", "--bind-interfaces"),
+                    *(f"--host-record={name},{where}" for name, where in self._names.items()),
+                    # Once it has the port it needs no more rights than ours.
+                    *(f"--user={user}", f"--pid-file={pid_file}"),
+                ],
+                env=environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not (pid_file.exists() and pid_file.read_text().strip()):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                said = errors.read_text(errors="replace").strip()
+                raise MachineError(f"{PROGRAM} does not start: {said or 'it said nothing'}")
+            time.sleep(POLL_SECONDS)
 
     def around(self, command: list[str]) -> list[str]:
         """Return the command that runs `command` where this is the resolver, in the same process.
@@ -80,6 +101,6 @@ class Resolver:
 
     def close(self) -> None:
         """Stop; twice does no harm."""
-        with suppress(FileNotFoundError, ProcessLookupError):
-            os.kill(int(self._pid_file.read_text()), signal.SIGTERM)
-        self._pid_file.unlink(missing_ok=True)
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(STOP_SECONDS)

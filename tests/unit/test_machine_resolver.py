@@ -1,9 +1,12 @@
 """A cloud's resolver: it is started and asked here, as a guest's QEMU asks it."""
 
+import os
 import re
 import secrets
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,12 +92,69 @@ def test_two_have_addresses_of_their_own(running: Resolver, tmp_path: Path) -> N
 
 def test_a_closed_one_answers_no_more(running: Resolver) -> None:
     server = server_of(running)
+    assert answers(server)
     running.close()
     running.close()
+    assert not answers(server)
+
+
+def test_it_does_not_outlive_who_started_it(top: Path, tmp_path: Path) -> None:
+    script = f"""
+import os, signal
+from pathlib import Path
+from machine.resolver import Resolver
+Resolver({{"a": "192.0.2.1"}}, Path({str(tmp_path)!r}))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert run_alone(top, script).returncode == -signal.SIGKILL
+    (server,) = re.findall(r"^nameserver (\S+)$", (tmp_path / "resolv.conf").read_text())
     deadline = time.monotonic() + 10
     while answers(server):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_what_a_terminal_sends_is_not_for_it_and_it_ends_in_order_afterwards(
+    top: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    script = f"""
+import os, signal
+from pathlib import Path
+from machine.resolver import Resolver
+from unit.test_machine_resolver import answers, server_of
+signal.signal({number}, lambda *_: None)
+running = Resolver({{"a": "192.0.2.1"}}, Path({str(tmp_path)!r}))
+os.killpg(0, {number})
+assert answers(server_of(running))
+running.close()
+assert not answers(server_of(running))
+"""
+    assert run_alone(top, script).returncode == 0
+
+
+def run_alone(top: Path, script: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run a program with a process group of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONPATH": f"{top / 'tests'}"},
+        start_new_session=True,
+        check=False,
+    )
+
+
+def test_an_address_that_is_taken_is_left_to_who_has_it(
+    running: Resolver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, second, _, last = (int(part) for part in server_of(running).split("."))
+    numbers = iter([second - 2, last - 2, 98, 98])
+    monkeypatch.setattr(secrets, "randbelow", lambda _: next(numbers))
+    (tmp_path / "other").mkdir()
+    other = Resolver({NAME: "192.0.2.1"}, tmp_path / "other")
+    try:
+        assert server_of(other) == "127.100.53.100"
+    finally:
+        other.close()
 
 
 def answers(server: str) -> bool:
