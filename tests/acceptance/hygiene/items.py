@@ -11,6 +11,8 @@ from acceptance.hygiene.checks import Check, no_file, no_line, no_trace
 from acceptance.hygiene.faults import BootFile, Bytes, Fault, File, Folder
 
 MAC = "52:54:00:12:34:56"  # QEMU's own first
+# The rest of our own line, which cloud-init reads on GCE alone.
+GCE = r': \{GCE: \{metadata_url: "http://169\.254\.169\.254/computeMetadata/v1/"\}\}$'
 
 
 @dataclass(frozen=True)
@@ -180,8 +182,7 @@ ITEMS = (
     Item(
         "where cloud-init must look",
         no_line(
-            # Not GCE's own, which is looked for on GCE alone.
-            r"^\s*(datasource\b(?!: \{GCE: )|seedfrom\b|datasource_list: *\[ *\w+ *(, *None *)?\])",
+            rf"^\s*(datasource\b(?!{GCE})|seedfrom\b|datasource_list: *\[ *\w+ *(, *None *)?\])",
             "/etc/cloud/cloud.cfg",
             "/etc/cloud/cloud.cfg.d/*.cfg",
         ),
