@@ -8,9 +8,7 @@ if changed; then
 	systemctl reload ssh.service
 fi
 
-if [[ -d /etc/cloud/cloud.cfg.d ]]; then
-	install_file etc/cloud/cloud.cfg.d/60-vendor-data.cfg
-fi
+install_file etc/cloud/cloud.cfg.d/60-vendor-data.cfg
 
 CHANGED=()
 install_file etc/systemd/journald.conf.d/laurel.conf
