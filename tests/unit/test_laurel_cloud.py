@@ -127,7 +127,7 @@ def test_what_is_no_name_is_left_out(machine: Machine, name: Any) -> None:
     "text",
     [
         *("", "not json", "{}", "[]", "null", '{"ds": null, "v1": null}', '{"ds": []}'),
-        '{"ds": {"meta_data": 0}}',
+        *('{"v1": "gce"}', '{"v1": {"cloud_name": ["gce"]}}', '{"ds": {"meta_data": 0}}'),
         '{"ds": {"meta_data": {"imds": {"network": {"interface": {"0": []}}}}}}',
     ],
 )

@@ -65,7 +65,7 @@ SERVERS = {
         "loadbalancer/publicIpAddresses/*/frontendIpAddress",
     ),
 }
-LIMIT = 2.0  # seconds, for finding the server too: it answers in a few ms, or this is not GCE
+LIMIT = 2.0  # seconds, for finding the server too: it answers in a few ms, or is not there
 
 
 def names() -> list[str]:
@@ -81,7 +81,8 @@ def ask() -> str | None:
 
     Takes no longer than LIMIT. Returns why the cloud told nothing: what it told before stays.
     """
-    server = SERVERS.get((_instance_data().get("v1") or {}).get("cloud_name", ""))
+    names = [name for name in _at(_instance_data(), "v1/cloud_name") if isinstance(name, str)]
+    server = SERVERS.get(names[0]) if names else None
     if server is None:
         return None
     answers: list[Any] = []
