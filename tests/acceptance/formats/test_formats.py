@@ -14,7 +14,7 @@ from export import chosen
 from finished import Finished
 from machine import Machine
 from machine.disk import GIB
-from machine.machine import default_user
+from machine.machine import WORKDIR, default_user
 from machine.qemu import Card, DiskBus, Firmware
 from machine.vagrant import insecure_key
 
@@ -89,7 +89,9 @@ def machines(image, request):
     user = default_user(image), None
     if kind.name == "box":
         user = "vagrant", insecure_key()
-    with TemporaryDirectory() as folder, ExitStack() as running:
+    WORKDIR.mkdir(parents=True, exist_ok=True)
+    # Not /tmp, which many a host has in its memory.
+    with TemporaryDirectory(dir=WORKDIR) as folder, ExitStack() as running:
         disk = kind.disk_of(file, Path(folder))
         started = {
             firmware: running.enter_context(
