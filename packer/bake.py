@@ -32,6 +32,8 @@ TOP = Path(__file__).resolve().parent.parent
 PACKER = TOP / "packer"
 PROVISION = TOP / "provision"
 BUILD = TOP / "build"
+# What an image is made into afterwards, and what makes a box: neither makes another image.
+AFTERWARDS = ("export", "box.py", "vagrant_box.py", "stream_optimized.py", "tar.py")
 BOOTS = 3  # of an emulated kernel that panics
 
 USER_DATA = """#cloud-config
@@ -183,11 +185,9 @@ def _plan() -> Plan:
 
 def _key(plan: Plan, given: str, base_key: str) -> str:
     """What the image is made from: the template, the steps, the project, the settings, the base."""
-    # What an image is made into afterwards makes no other image.
-    export = PACKER / "export"
-    return sources.digest(
-        [PACKER, PROVISION, plan.project], plan.os, given, base_key, without=export
-    )
+    folders = [PACKER, PROVISION, plan.project]
+    without = [PACKER / name for name in AFTERWARDS]
+    return sources.digest(folders, plan.os, given, base_key, without=without)
 
 
 def _base_key(plan: Plan, progress: Progress, images: Images) -> str:

@@ -39,16 +39,17 @@ def files(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def digest(folders: Iterable[Path], *texts: str, without: Path | None = None) -> str:
+def digest(folders: Iterable[Path], *texts: str, without: Iterable[Path] = ()) -> str:
     """The SHA-256, in hexadecimal, of the names, modes and contents of `folders` and of `texts`.
 
-    A folder may be a single file. Times and owners do not count, nor does what lies in the folder
+    A folder may be a single file. Times and owners do not count, nor do the files and folders
     `without`.
     """
+    left_out = set(without)
     total = hashlib.sha256()
     for folder in folders:
         for path in [folder] if folder.is_file() else files(folder):
-            if without in path.parents:
+            if not left_out.isdisjoint((path, *path.parents)):
                 continue
             name = path.relative_to(folder.parent).as_posix()
             executable = path.stat().st_mode & 0o100

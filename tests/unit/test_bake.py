@@ -210,10 +210,13 @@ def test_a_changed_setting_is_baked(tree: Tree, monkeypatch: pytest.MonkeyPatch)
     assert tree.calls() == ["base", "build", "build"]
 
 
-def test_the_code_of_an_export_makes_no_other_image(tree: Tree) -> None:
-    tree.program("packer/export/raw.py", "# one")
+def test_the_code_of_an_export_or_a_box_makes_no_other_image(tree: Tree) -> None:
+    files = ("export/raw.py", "box.py", "vagrant_box.py", "stream_optimized.py", "tar.py")
+    for file in files:
+        tree.program(f"packer/{file}", "# one")
     bake.main()
-    tree.program("packer/export/raw.py", "# another")
+    for file in files:
+        tree.program(f"packer/{file}", "# another")
     bake.main()
     assert tree.calls() == ["base", "build"]
     tree.program("packer/source.pkr.hcl", "# another")
