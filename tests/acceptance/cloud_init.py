@@ -52,6 +52,15 @@ def candidates(machine: Host) -> list[str]:
     return [name.strip() for name in found[1].split(",")]
 
 
+def waited_for(machine: Host) -> list[str]:
+    """The candidates before the one that the instance is configured from.
+
+    What comes after it is not asked: on DigitalOcean its own, after its drive.
+    """
+    names = candidates(machine)
+    return names[: names.index(datasource(machine))]
+
+
 def troubles(machine: Host) -> list[str]:
     """All errors of this boot, and the warnings after which cloud-init could go on."""
     told = json.loads(machine.succeed("cat /run/cloud-init/status.json"))["v1"]

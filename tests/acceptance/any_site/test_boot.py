@@ -62,7 +62,9 @@ def test_journal_has_no_unexplained_error(machine):
 
 
 def test_root_fills_the_disk(machine):
-    disk = int(machine.succeed("blockdev --getsize64 $(readlink -f /dev/vda)"))
+    # vda, sda or nvme0n1, as its cloud has it.
+    name = machine.succeed("lsblk -no PKNAME $(findmnt -no SOURCE /)").strip()
+    disk = int(machine.succeed(f"blockdev --getsize64 /dev/{name}"))
     root = int(machine.succeed("findmnt -nbo SIZE /"))
     assert root > disk * 0.9, f"{root >> 20} MiB of {disk >> 20} MiB"
 

@@ -5,7 +5,7 @@ from acceptance import cloud_init
 
 
 def test_no_other_datasource_was_waited_for(machine):
-    assert cloud_init.candidates(machine) == [cloud_init.datasource(machine), "None"]
+    assert cloud_init.waited_for(machine) == []
 
 
 @pytest.mark.hypervisor
