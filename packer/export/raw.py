@@ -1,4 +1,4 @@
-"""EC2: the disk byte for byte, for `import-snapshot` or EBS's own interface.
+"""Hetzner and EC2: the disk byte for byte, for `import-snapshot` or EBS's own interface there.
 
 From: VM Import/Export's user guide, "Import a disk as a snapshot".
 """
