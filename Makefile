@@ -106,7 +106,7 @@ acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
 bench: prerequisites ## time the image to its first page, phase by phase, beside the bare base disk
 	@PYTHONPATH=tests $(PYTHON) tests/bench/boot.py $(IMAGE) --base=$(BASE) --rounds=$(ROUNDS) --json=$(REPORTS)/boot.json
 
-bench-servers: ## load an image that has every server (NATIVE=1: without an emulator), or HOST, with one server after the other
+bench-servers: ## load an image that has every server, or HOST, with one after the other; NATIVE=1: without an emulator
 	@packer/prerequisites.sh wrk $(if $(NATIVE),systemd-container iproute2)
 	@PYTHONPATH=tests $(if $(NATIVE),tests/bench/native.sh $(IMAGE)) $(PYTHON) tests/bench/servers.py $(if $(NATIVE),,$(PROVED)) --seconds=$(SECONDS) --rows=$(ROWS) --json=$(REPORTS)/servers.json
 
