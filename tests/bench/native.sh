@@ -48,8 +48,10 @@ user=debian
 
 cgroups=() inside=''
 clean_up() {
-	[[ -z $inside ]] || kill -KILL "$inside" 2>/dev/null || true # it may have ended
-	wait
+	if [[ -n $inside ]]; then
+		kill -KILL "$inside" || true # it may have ended
+		wait "$inside" || true
+	fi 2>/dev/null
 	for cgroup in "${cgroups[@]}"; do
 		# The kernel may still be at the end of a process.
 		for _ in {1..50}; do
