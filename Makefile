@@ -44,8 +44,10 @@ BASE = $(firstword $(BASE_IMAGE) $(wildcard build/base/$(OS)/*/base.qcow2) build
 ROUNDS ?= 1
 
 # What `bench-servers` measures: each load for so many seconds; rows such as uvicorn,core, or all.
+# NATIVE=1 runs the image's system on this host's own kernel, as root.
 SECONDS = 20
 ROWS =
+NATIVE =
 
 .DEFAULT_GOAL = help
 .PHONY: help prerequisites inspect image export box vagrant sync vagrant-destroy differences acceptance acceptance-first-boot acceptance-clouds acceptance-formats acceptance-faults acceptance-vagrant acceptance-projects acceptance-servers acceptance-full bench bench-servers run test lint format lock clean
@@ -115,9 +117,9 @@ acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
 bench: prerequisites ## time the image to its first page, phase by phase, beside the bare base disk
 	@PYTHONPATH=tests $(PYTHON) tests/bench/boot.py $(IMAGE) --base=$(BASE) --rounds=$(ROUNDS) --json=$(REPORTS)/boot.json
 
-bench-servers: ## load an image that has every server, with one server after the other
-	@packer/prerequisites.sh wrk
-	@PYTHONPATH=tests $(PYTHON) tests/bench/servers.py $(IMAGE) --seconds=$(SECONDS) --rows=$(ROWS) --json=$(REPORTS)/servers.json
+bench-servers: ## load an image that has every server, or HOST, with one after the other; NATIVE=1: without an emulator
+	@packer/prerequisites.sh wrk $(if $(NATIVE),systemd-container iproute2)
+	@PYTHONPATH=tests $(if $(NATIVE),tests/bench/native.sh $(IMAGE)) $(PYTHON) tests/bench/servers.py $(if $(NATIVE),,$(PROVED)) --seconds=$(SECONDS) --rows=$(ROWS) --json=$(REPORTS)/servers.json
 
 run: prerequisites ## boot the image, print its address, stop it with Ctrl-C
 	@PYTHONPATH=tests $(PYTHON) -m machine $(IMAGE)

@@ -1,6 +1,6 @@
 """Load on a site from this host: requests by wrk, and guests on websockets.
 
-Both share this host's processors with an emulated machine, in each row of a table alike.
+Both share this host's processors with a machine on it, in each row of a table alike.
 """
 
 import json
@@ -21,6 +21,7 @@ from acceptance.web import ANSWER_SECONDS, Browser, open_websocket
 
 CONNECTIONS = 16  # kept open, each with one request at a time
 GUESTS = 8
+NAME = "bench-servers"  # of each guest
 WARM_SECONDS = 5.0  # of load that is not counted: caches, threads and connections come first
 END_SECONDS = 60.0  # that wrk may take beyond its time
 # Of one processor, for all guests together: beyond it, this host is what is measured.
@@ -144,7 +145,7 @@ def echo(guest: websocket.WebSocket) -> None:
 def message(guest: websocket.WebSocket) -> None:
     """Say something and hear it: it is stored, and comes through the channel layer to everyone."""
     text = secrets.token_hex(8)
-    guest.send(json.dumps({"message": text, "name": "bench"}))
+    guest.send(json.dumps({"message": text, "name": NAME}))
     while (frame := _frame(guest))["message"] != text:
         if frame["type"] == "error":
             raise LoadError(f"the chat answers {frame}")
@@ -175,8 +176,10 @@ def talk(url: str, round_of: Round, seconds: float) -> Rounds:
     course = _Course(seconds)
     with ThreadPoolExecutor(GUESTS) as pool:
         guests = [pool.submit(_guest, url, round_of, course) for _ in range(GUESTS)]
-        wait(guests, return_when=FIRST_EXCEPTION)
-        course.stop()
+        try:
+            wait(guests, return_when=FIRST_EXCEPTION)
+        finally:
+            course.stop()
     errors = [error for guest in guests if (error := guest.exception())]
     # Where one guest fails, the others find their common start broken off.
     errors.sort(key=lambda error: isinstance(error, BrokenBarrierError))

@@ -1,8 +1,9 @@
 """`make bench-servers`: requests, websockets and memory of each server setting, beside the default.
 
-One machine, booted from an image whose environment has every server, takes one setting after the
-other by `laurel reload`, the default first and last. What can be compared is the ratio of two rows
-of one run; the two rows of the default tell how far to trust one.
+One machine whose environment has every server takes one setting after the other by `laurel reload`,
+the default first and last: an image boots for it, or it is a host that runs, and is again as it was
+found at the end. What can be compared is the ratio of two rows of one run; the two rows of the
+default tell how far to trust one.
 
 Four loads, of this host, through nginx:
 
@@ -16,8 +17,10 @@ Four loads, of this host, through nginx:
 
 import argparse
 import json
+import os
 import re
 import shlex
+import signal
 import statistics
 import sys
 import time
@@ -27,11 +30,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from acceptance import stages
-from acceptance.first_boot.instances import STATUS_SECONDS
+from acceptance.first_boot.instances import STATUS_SECONDS, settle_here
 from acceptance.settings import SITE_ENV, settings_of
-from acceptance.stages import bring_up, settle
-from bench.load import LoadError, ask_page, check_host, echo, message, talk
-from machine import Host, KernelPanicError, Machine, MachineError
+from acceptance.stages import FOUND_SECONDS, bring_up
+from bench.load import NAME, LoadError, ask_page, check_host, echo, message, talk
+from machine import Host, KernelPanicError, Machine, MachineError, RemoteHost
 
 CPUS = 2
 MEMORY_MIB = 2048
@@ -41,6 +44,9 @@ RELOAD_SECONDS = 1300.0
 VIEW, PAGE = "/bench/", "/"
 
 URLS = "/srv/site/current/django/chat/urls.py"
+WRITTEN = (SITE_ENV, URLS)
+AS_FOUND = ".as-found"  # the end of the name of a copy beside each
+LOCK = "/run/laurel/reload.lock"  # a reload that was left alone still holds it
 ADDED = f"""
 
 from django.http import HttpResponse
@@ -49,11 +55,11 @@ urlpatterns.append(
     path("{VIEW.strip("/")}/", lambda request: HttpResponse("ok\\n", content_type="text/plain"))
 )
 """
-# The history is a part of the page, and of what a guest is sent: each row begins without one.
-FORGET = """
+# The history is a part of the page, and of what a guest is sent: each row begins without its own.
+FORGET = f"""
 from channels.layers import get_channel_layer
 from chat.models import Message
-Message.objects.all().delete()
+Message.objects.filter(name={NAME!r}).delete()
 print(type(get_channel_layer()).__name__)
 """
 LAYERS = {
@@ -143,13 +149,40 @@ def with_settings(text: str, settings: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def kept_settings(machine: Host) -> Iterator[str]:
-    """The text of the machine's site.env, which is again what it was at the end."""
-    text = machine.succeed(f"cat {SITE_ENV}")
+def as_found(host: Host) -> Iterator[None]:
+    """At the end, however it comes, have the host serve what it served: its settings, the chat's
+    views, and its history, of which the chat drops what is older than our guests' last words.
+
+    Raises:
+        MachineError: it has another project than ours, is still not as a run before this one found
+            it, or could not be put back.
+    """
+    check_chat(host)
+    copies = {file: shlex.quote(file + AS_FOUND) for file in WRITTEN}
+    for file, copy in copies.items():
+        if host.execute(f"test -e {copy}").status == 0:
+            raise MachineError(
+                f"{host.name}: {copy} is there: a run before this one has not put it back;"
+                f" mv it to {file}, and run `laurel reload`"
+            )
+    history = host.succeed("laurel manage dumpdata chat.message")
     try:
-        yield text
+        for file, copy in copies.items():
+            host.succeed(f"cp -p {file} {copy}")
+        yield
     finally:
-        write_settings(machine, text)
+        print(f"{host.name} is put back as it was found", flush=True)
+        try:
+            for file, copy in copies.items():
+                host.succeed(f"test ! -e {copy} || {{ cat {copy} >{file} && rm {copy}; }}")
+            host.succeed(f"flock {LOCK} true && laurel reload", timeout=RELOAD_SECONDS)
+            host.succeed(f"laurel manage shell -c {shlex.quote(FORGET)}")
+            host.succeed("laurel manage loaddata --format=json -", stdin=history)
+        except MachineError as error:
+            raise MachineError(
+                f"{host.name} is not as it was found: {error}\nWhere {' or '.join(copies.values())}"
+                " is there, that is the file as it was"
+            ) from error
 
 
 def write_settings(machine: Host, text: str) -> None:
@@ -157,15 +190,10 @@ def write_settings(machine: Host, text: str) -> None:
     machine.succeed(f"cat >{SITE_ENV}", stdin=text)
 
 
-def add_view(machine: Host) -> None:
-    """Add the view that does nothing to the chat's.
-
-    Raises:
-        MachineError: the machine has another project than ours.
-    """
+def check_chat(machine: Host) -> None:
+    """Raise MachineError if the machine has another project than ours."""
     if machine.execute(f"test -f {URLS}").status != 0:
-        raise MachineError(f"{machine.name}: no {URLS}: the image is not one of our own chat")
-    machine.succeed(f"cat >>{URLS}", stdin=ADDED)
+        raise MachineError(f"{machine.name}: no {URLS}: it does not serve our own chat")
 
 
 def listening(told: str) -> set[str]:
@@ -246,11 +274,11 @@ def measure(
     )
 
 
-def run(machine: Machine, rows: Iterable[Row], seconds: float) -> list[Outcome]:
-    """Boot the machine and measure one row after the other; one that fails ends no other.
+def run(machine: Host, rows: Iterable[Row], seconds: float) -> list[Outcome]:
+    """Measure one row after the other on a machine that is up; one that fails ends no other.
 
     Raises:
-        MachineError: it does not boot, or is no more.
+        MachineError: it has another project than ours, or is no more.
     """
     started = time.monotonic()
 
@@ -258,25 +286,47 @@ def run(machine: Machine, rows: Iterable[Row], seconds: float) -> list[Outcome]:
         print(f"      {time.monotonic() - started:4.0f} s  {text}", flush=True)
 
     rows = list(rows)
-    bring_up(machine, machine.start)
     health = settings_of(machine)["HEALTH_PATH"]
-    settle(machine, health)
-    add_view(machine)
+    check_chat(machine)
+    machine.succeed(f"cat >>{URLS}", stdin=ADDED)
+    text = machine.succeed(f"cat {SITE_ENV}")
     outcomes = []
-    with kept_settings(machine) as text:
-        for number, row in enumerate(rows, 1):
-            elapsed = time.monotonic() - started
-            print(f"[{number}/{len(rows)} {elapsed:4.0f} s] {row.name}", flush=True)
-            try:
-                figures = measure(machine, row, text, health, seconds, say)
-            except (LoadError, MachineError) as error:
-                if isinstance(error, KernelPanicError) or not machine.running:
-                    raise
-                say(f"failed: {error}")
-                outcomes.append(Outcome(row, None, str(error)))
-            else:
-                outcomes.append(Outcome(row, figures))
+    for number, row in enumerate(rows, 1):
+        elapsed = time.monotonic() - started
+        print(f"[{number}/{len(rows)} {elapsed:4.0f} s] {row.name}", flush=True)
+        try:
+            figures = measure(machine, row, text, health, seconds, say)
+        except (LoadError, MachineError) as error:
+            if isinstance(error, KernelPanicError):
+                raise
+            if isinstance(machine, Machine) and not machine.running:
+                raise
+            say(f"failed: {error}")
+            outcomes.append(Outcome(row, None, str(error)))
+        else:
+            outcomes.append(Outcome(row, figures))
     return outcomes
+
+
+@contextmanager
+def up(options: argparse.Namespace) -> Iterator[Host]:
+    """The machine that the options name, once it serves, for as long as it is measured.
+
+    Raises:
+        MachineError: an image does not boot, or a host can't be reached, or is not put back.
+    """
+    if options.host:
+        with RemoteHost(options.host, key=options.key, url=options.url, known_hosts=False) as host:
+            host.wait_for_ssh(FOUND_SECONDS)
+            settle_here(host)
+            with as_found(host):
+                yield host
+        return
+    with Machine(options.image, name="bench-servers", cpus=CPUS, memory_mib=MEMORY_MIB) as machine:
+        print(f"bench-servers: {options.image} boots ({machine.accelerator})", flush=True)
+        bring_up(machine, machine.start)
+        settle_here(machine)
+        yield machine
 
 
 def default_of(outcomes: Iterable[Outcome]) -> Figures | None:
@@ -358,30 +408,47 @@ def chosen(names: str) -> list[Row]:
     return [DEFAULT, *(row for row in OTHERS if not wanted or row.name in wanted), DEFAULT]
 
 
-def main() -> int:
-    """Run the command; return the exit code."""
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Return the command line's options; `rows` are Rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("image", type=Path, help="whose environment has every server")
+    measured = parser.add_mutually_exclusive_group(required=True)
+    measured.add_argument("--image", type=Path, help="whose environment has every server")
+    measured.add_argument("--host", help="a host that runs, as user@address[:port]")
+    parser.add_argument("--key", type=Path, help="private key for --host")
+    parser.add_argument("--url", help="the site on --host, if not http://address")
     parser.add_argument("--json", type=Path, required=True, help="file for the figures")
     parser.add_argument(
         "--seconds", type=float, default=SECONDS, help="of each load (%(default).0f)"
     )
     parser.add_argument("--rows", default="", help="some of the rows, by name: uvicorn,core (all)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
-        rows = chosen(options.rows)
+        options.rows = chosen(options.rows)
     except ValueError as error:
         parser.error(str(error))
+    if options.host and not os.environ.get("DISRUPT"):
+        parser.error(
+            f"{options.host} gets other settings and another view, and its processes are begun anew"
+            " with each row: only with DISRUPT=1"
+        )
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return the exit code."""
+    options = parse(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         check_host()
-        with Machine(
-            options.image, name="bench-servers", cpus=CPUS, memory_mib=MEMORY_MIB
-        ) as machine:
-            print(f"bench-servers: {options.image} boots ({machine.accelerator})", flush=True)
-            outcomes = run(machine, rows, options.seconds)
+        with up(options) as machine:
+            cpus = int(machine.succeed("nproc"))
+            outcomes = run(machine, options.rows, options.seconds)
     except (LoadError, MachineError) as error:
         print(f"bench-servers: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     print(*table(outcomes), sep="\n")
     for remark in stages.remarks:
         print(remark)
@@ -390,9 +457,10 @@ def main() -> int:
     options.json.write_text(
         json.dumps(
             {
-                "image": options.image.name,
-                "accelerator": machine.accelerator,
-                "cpus": CPUS,
+                "image": options.image and options.image.name,
+                "host": options.host,
+                "accelerator": machine.accelerator if isinstance(machine, Machine) else None,
+                "cpus": cpus,
                 "seconds": options.seconds,
                 "rows": [
                     {

@@ -2,7 +2,10 @@
 
 import dataclasses
 import json
+import os
+import subprocess
 from collections import deque
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +19,7 @@ from bench.servers import (
     OTHERS,
     Figures,
     Outcome,
+    as_found,
     chosen,
     default_of,
     listening,
@@ -26,7 +30,7 @@ from bench.servers import (
 )
 from laurel import env_file
 from laurel.servers import names
-from machine import KernelPanicError, Result
+from machine import KernelPanicError, MachineError, Result
 
 WRK = """\
 Running 20s test @ http://127.0.0.1:8080/bench/
@@ -219,6 +223,23 @@ def test_one_guest_that_fails_ends_the_others_and_is_told(monkeypatch: pytest.Mo
     assert all(socket.closed for socket in sockets)
 
 
+def test_guests_end_with_the_run_that_is_broken_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    sockets: list[Socket] = []
+
+    def open_websocket(*_: str) -> Socket:
+        sockets.append(Socket())
+        return sockets[-1]
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(load, "open_websocket", open_websocket)
+    monkeypatch.setattr(load, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load.talk("http://site", load.echo, 3600)
+    assert all(socket.closed for socket in sockets)
+
+
 def test_guests_that_need_a_whole_processor_are_told() -> None:
     assert Rounds(7000, own_work=0.95).held_back
     assert not Rounds(2000, own_work=0.2).held_back
@@ -336,12 +357,12 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("loaded")
-def test_each_row_gets_its_lines_and_the_machine_its_own_back() -> None:
+def test_each_row_gets_its_lines_beside_those_of_the_machine() -> None:
     machine = Site()
     rows = chosen("daphne+gunicorn,memory")
     outcomes = servers.run(machine, rows, 20)
     assert [outcome.problem for outcome in outcomes] == [""] * 4
-    assert machine.texts == [TEXT, *(with_settings(TEXT, row.settings) for row in rows), TEXT]
+    assert machine.texts == [TEXT, *(with_settings(TEXT, row.settings) for row in rows)]
     assert outcomes[0].figures == Figures(200, 151, 200, 151, 1900, 1900, 100, 2)
     assert "daphne: the guests needed 90% of a processor" in stages.remarks[0]
 
@@ -352,7 +373,6 @@ def test_a_row_whose_server_is_not_there_fails_and_no_other() -> None:
     outcomes = servers.run(machine, chosen("uvicorn,granian"), 20)
     problems = [outcome.problem for outcome in outcomes]
     assert problems == ["", "bench: daphne and not uvicorn listen in /run/daphne", "", ""]
-    assert machine.texts[-1] == TEXT
 
 
 @pytest.mark.usefixtures("loaded")
@@ -378,6 +398,165 @@ def test_answers_that_are_errors_fail_a_row_with_what_they_are(
 def test_nothing_is_measured_after_a_panic() -> None:
     with pytest.raises(KernelPanicError):
         servers.run(Site(panics=True), chosen(""), 20)
+
+
+# A host that runs
+
+HISTORY = '[{"model": "chat.message"}]'
+
+
+class Running(servers.RemoteHost):
+    """A host that is this one: what is written is below `folder`, and `laurel` notes its words."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("debian@bench")
+        self._noted = folder / "noted"
+        self._noted.touch()
+        self._environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+        laurel = folder / "laurel"
+        laurel.write_text(
+            f"""#!/bin/sh
+            echo "$1" "$2" "$3" "$4" >>{self._noted}
+            [ "$1" != reload ] || [ ! -e {folder}/broken ] || exit 1
+            [ "$2" != dumpdata ] || echo '{HISTORY}'
+            [ "$2" != loaddata ] || cat >>{self._noted}
+            """
+        )
+        laurel.chmod(0o755)
+
+    @property
+    def did(self) -> list[str]:
+        """What `laurel` was asked for."""
+        return [line.strip() for line in self._noted.read_text().splitlines()]
+
+    def execute(self, command: str, *, stdin: str = "", **_: float) -> Result:
+        ran = subprocess.run(
+            ["sh", "-c", command],
+            input=stdin,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Result(ran.returncode, ran.stdout, ran.stderr)
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """The two files that are written on a host."""
+    settings, urls = tmp_path / "site.env", tmp_path / "urls.py"
+    for file in (settings, urls):
+        file.write_bytes(b"as found \xff")
+        file.chmod(0o640)
+    monkeypatch.setattr(servers, "URLS", str(urls))
+    monkeypatch.setattr(servers, "WRITTEN", (str(settings), str(urls)))
+    monkeypatch.setattr(servers, "LOCK", str(tmp_path / "lock"))
+    return settings, urls
+
+
+@pytest.mark.parametrize("end", [None, LoadError, MachineError, KeyboardInterrupt])
+def test_a_host_is_put_back_as_it_was_found_however_it_ends(
+    tmp_path: Path, written: tuple[Path, Path], end: type[BaseException] | None
+) -> None:
+    host = Running(tmp_path)
+    there = sorted(tmp_path.iterdir())
+
+    def measure() -> None:
+        with as_found(host):
+            for file in written:
+                file.write_text("other")
+            if end:
+                raise end
+
+    with pytest.raises(end) if end else nullcontext():
+        measure()
+    for file in written:
+        assert file.read_bytes() == b"as found \xff"
+        assert file.stat().st_mode & 0o777 == 0o640
+    assert set(tmp_path.iterdir()) - {tmp_path / "lock"} == set(there)
+    told = "\n".join(host.did)
+    assert told.startswith("manage dumpdata chat.message\nreload\nmanage shell -c")
+    assert told.endswith(f"manage loaddata --format=json -\n{HISTORY}")
+
+
+def test_a_host_that_can_not_be_put_back_is_told_and_where_its_files_are(
+    tmp_path: Path, written: tuple[Path, Path]
+) -> None:
+    said = r"debian@bench is not as it was found: .*laurel reload[^$]*urls\.py\.as-found"
+    with pytest.raises(MachineError, match=said), as_found(Running(tmp_path)):
+        (tmp_path / "broken").touch()
+    # Nothing is lost where a file could not be written.
+    with pytest.raises(MachineError, match="not as it was found"), as_found(Running(tmp_path)):
+        written[0].rename(tmp_path / "away").with_name("site.env").mkdir()
+    assert (tmp_path / "site.env.as-found").read_bytes() == b"as found \xff"
+
+
+def test_a_host_that_was_not_put_back_is_not_touched(
+    tmp_path: Path, written: tuple[Path, Path]
+) -> None:
+    host = Running(tmp_path)
+    kept = tmp_path / "urls.py.as-found"
+    kept.write_text("of the run before")
+    with pytest.raises(MachineError, match=f"mv it to {written[1]}"), as_found(host):
+        raise AssertionError("it was taken for as found")
+    assert kept.read_text() == "of the run before"
+    assert host.did == []
+
+
+def test_a_host_of_another_project_is_not_touched(
+    tmp_path: Path, written: tuple[Path, Path]
+) -> None:
+    host = Running(tmp_path)
+    written[1].unlink()
+    with pytest.raises(MachineError, match="does not serve our own chat"), as_found(host):
+        raise AssertionError("it was taken for our own")
+    assert host.did == []
+
+
+def test_a_host_is_measured_only_where_it_may_be_disrupted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--host=debian@bench", "--json=x", "--rows=core"]
+    monkeypatch.setenv("DISRUPT", "")  # as make has it
+    with pytest.raises(SystemExit):
+        servers.parse(command)
+    assert "only with DISRUPT=1" in capsys.readouterr().err
+    assert servers.parse(["--image=x", "--json=x"]).rows == chosen("")
+    monkeypatch.setenv("DISRUPT", "1")
+    assert servers.parse(command).rows == chosen("core")
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        (["IMAGE=x.qcow2"], "{python} {program} --image=x.qcow2 "),
+        (["HOST=a@b", "KEY=k"], "{python} {program} --host=a@b --key=k "),
+        (["IMAGE=x", "NATIVE=1"], "tests/bench/native.sh x {python} {program} "),
+    ],
+)
+def test_make_measures_an_image_a_host_or_an_image_s_system_on_this_host(
+    top: Path, given: list[str], command: str
+) -> None:
+    shown = subprocess.run(
+        ["make", "--dry-run", "bench-servers", *given],
+        cwd=top,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    line = command.format(python="build/venv/bin/python", program="tests/bench/servers.py")
+    assert line.rstrip() in " ".join(shown.split())
+
+
+def test_an_image_that_is_not_there_is_told(top: Path, tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [top / "tests/bench/native.sh", tmp_path / "none.qcow2", "true"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("native: ")
 
 
 # The table

@@ -161,13 +161,9 @@ def test_all_restart_at_once_where_files_say_other_than_what_supervisord_runs(
         assert supervisor.must_restart(make_settings(), changed) is wanted
 
 
-@pytest.mark.parametrize("take_up", [supervisor.update, supervisor.update_others])
-def test_what_supervisorctl_refuses_is_told(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    make_settings: MakeSettings,
-    take_up: Callable[[Settings], None],
-) -> None:
+@pytest.fixture
+def supervisorctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a stand-in writes its verbs; it fails at the one that $REFUSED names."""
     program, called = tmp_path / "supervisorctl", tmp_path / "called"
     program.write_text(
         f"#!/bin/bash\necho $1 >>{called}\n"
@@ -176,8 +172,49 @@ def test_what_supervisorctl_refuses_is_told(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setenv("REFUSED", "none")
-    take_up(make_settings())
-    assert called.read_text() == "reread\nupdate\n"
+    return called
+
+
+def test_a_group_that_supervisord_leaves_alone_is_renewed_with_the_others(
+    supervisord: Supervisord,
+    supervisorctl: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make_settings: MakeSettings,
+) -> None:
+    settings = make_settings(HTTP_SERVER="gunicorn")
+    supervisord.add("asgi0", pid=100)
+    supervisord.add("asgi1", pid=0, state="BACKOFF")
+    taken_up = supervisor.update_others
+
+    def update_others(settings: Settings) -> None:
+        taken_up(settings)
+        supervisord.add("wsgi0", group="wsgi", pid=200)
+
+    monkeypatch.setattr(supervisor, "update_others", update_others)
+    supervisor.update(settings)
+    assert supervisorctl.read_text() == "reread\nupdate\n"
+    assert supervisord.calls == [
+        ("stopProcess", "asgi:asgi0", "True"),
+        ("startProcess", "asgi:asgi0", "False"),
+    ]
+
+
+def test_the_site_s_own_are_let_be_where_a_program_beside_them_has_changed(
+    supervisord: Supervisord, supervisorctl: Path, make_settings: MakeSettings
+) -> None:
+    supervisord.add("asgi0")
+    supervisor.update_others(make_settings())
+    assert supervisorctl.read_text() == "reread\nupdate\n"
+    assert supervisord.calls == []
+
+
+@pytest.mark.usefixtures("supervisord", "supervisorctl")
+@pytest.mark.parametrize("take_up", [supervisor.update, supervisor.update_others])
+def test_what_supervisorctl_refuses_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    make_settings: MakeSettings,
+    take_up: Callable[[Settings], None],
+) -> None:
     for verb in ("reread", "update"):
         monkeypatch.setenv("REFUSED", verb)
         with pytest.raises(LaurelError, match=f"^supervisorctl {verb}: ERROR: CANT_REREAD: {verb}"):

@@ -10,12 +10,21 @@ from acceptance.processes import processes, wait_until_logged
 
 
 @pytest.mark.short
-@each_group
-def test_each_process_writes_of_its_requests(machine, group):
-    for process in processes(machine, group):
+def test_each_process_writes_of_its_requests(machine):
+    for process in processes(machine):
         path = f"/no-such-page-{uuid.uuid4()}"
         inside.ask(machine, path, socket=process.socket)
-        wait_until_logged(machine, group, path)
+        wait_until_logged(machine, "asgi", path)
+
+
+@pytest.mark.short
+@pytest.mark.where(HTTP_SERVER="gunicorn")
+def test_each_process_of_gunicorn_writes(machine):
+    # Of requests it has nothing to say, but of one that it refuses.
+    for process in processes(machine, "wsgi"):
+        method = f"no-such-method-{uuid.uuid4()}"
+        inside.ask(machine, "/", method=method, socket=process.socket)
+        wait_until_logged(machine, "wsgi", method)
 
 
 @pytest.mark.where(PROCESS_MANAGER="supervisor")

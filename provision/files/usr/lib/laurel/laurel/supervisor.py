@@ -111,18 +111,23 @@ def must_restart(settings: Settings, changed: Collection[Path]) -> bool:
 
 
 def update(settings: Settings) -> None:
-    """Take up changed files, as the guide does; a changed group restarts as a whole."""
+    """Take up changed files: none of the site's processes stays what it was started as."""
+    before = {process.pid for process in processes(settings) if process.pid}
+    update_others(settings)
+    # A changed group has restarted as a whole, and no other has.
+    for process in processes(settings):
+        if process.pid in before:
+            restart(process)
+
+
+def update_others(settings: Settings) -> None:
+    """Take up changed files, as the guide does, and let the groups be that are what they were."""
     del settings  # the files have it all
     for verb in ("reread", "update"):
         ran = subprocess.run(["supervisorctl", verb], capture_output=True, text=True, check=False)
         if ran.returncode:
             said = f"{ran.stdout}{ran.stderr}".strip()
             raise LaurelError(f"supervisorctl {verb}: {said}")
-
-
-def update_others(settings: Settings) -> None:
-    """Take up a changed file of the processes beside the site's own, and let those be."""
-    update(settings)  # it touches the groups that changed and no other
 
 
 def log(name: str) -> str:
