@@ -23,6 +23,10 @@ ENVELOPE = "{http://schemas.dmtf.org/ovf/envelope/1}"
 RESOURCE = "{http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData}"
 # What a cloud's kernel has drivers for, of what VMware has.
 CONTROLLER, CARD = "VirtualSCSI", "VmxNet3"
+# Each system's number in CIM, VMware's name for it, and its own. ESXi 6.5 knows no newer Debian,
+# and offers this one the devices above.
+DEBIAN = "96", "debian10_64Guest", "Debian GNU/Linux (64-bit)"
+UBUNTU = "94", "ubuntu64Guest", "Ubuntu Linux (64-bit)"
 
 
 class Ova(Format):
@@ -39,7 +43,11 @@ class Ova(Format):
         name = source.image.stem
         disk = of_image(source)
         descriptor = TEMPLATE.read_text()
+        number, kind, system = UBUNTU if "ubuntu" in name else DEBIAN
         for field, value in {
+            "@SYSTEM_ID@": number,
+            "@SYSTEM_TYPE@": kind,
+            "@SYSTEM@": system,
             "@NAME@": name,
             "@SIZE@": str(disk.stat().st_size),
             "@CAPACITY@": str(source.disk.size),

@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -113,6 +114,19 @@ def test_everything_is_made_with_checksums_and_nothing_else_is_left(exports: Pat
         ["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=exports, check=True, capture_output=True
     )
     assert len(checked.stdout.splitlines()) == len(ALL)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [(NAME, "debian10_64Guest"), ("laurel-ubuntu-24.04-amd64", "ubuntu64Guest")]
+)
+def test_vmware_is_told_which_system_it_is(
+    image: Path, export: Callable[[Path, str], set[str]], build: Path, name: str, kind: str
+) -> None:
+    export(Path(shutil.copy(image, build.parent / f"{name}.qcow2")), "ova")
+    with tarfile.open(build / "export" / f"{name}.ova") as package:
+        member = package.extractfile(f"{name}.ovf")
+        assert member is not None
+        assert f'vmw:osType="{kind}"' in member.read().decode()
 
 
 def test_progress_is_shown(
