@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from laurel import files
@@ -42,30 +41,27 @@ _KEPT = (
 class Server:
     """Where a cloud tells what cloud-init does not keep, and where in its answer, see `_at`."""
 
-    host: str
     path: str
     headers: dict[str, str]
     addresses: str
-    port: int = 80
 
 
 SERVERS = {
     # cloud-init reads no more of it than the name.
     "gce": Server(
-        "metadata.google.internal",
         "/computeMetadata/v1/instance/network-interfaces/?recursive=true",
         {"Metadata-Flavor": "Google"},
         "*/accessConfigs/*/externalIp",
     ),
     # The card has no address of the kind Standard.
     "azure": Server(
-        "169.254.169.254",
         "/metadata/loadbalancer?api-version=2020-10-01",
         {"Metadata": "true"},
         "loadbalancer/publicIpAddresses/*/frontendIpAddress",
     ),
 }
-LIMIT = 2.0  # seconds, for finding the server too: it answers in a few ms, or is not there
+METADATA = ("169.254.169.254", 80)  # GCE's has a name besides, for which a boot need not wait
+LIMIT = 10.0  # seconds without a word of it, which answers in a few ms
 
 
 def names() -> list[str]:
@@ -79,20 +75,15 @@ def names() -> list[str]:
 def ask() -> str | None:
     """Ask the cloud for what cloud-init does not keep, if there is any; `names` knows it then.
 
-    Takes no longer than LIMIT. Returns why the cloud told nothing: what it told before stays.
+    Returns why the cloud told nothing: what it told before stays.
     """
     names = [name for name in _at(_instance_data(), "v1/cloud_name") if isinstance(name, str)]
     server = SERVERS.get(names[0]) if names else None
     if server is None:
         return None
-    answers: list[Any] = []
-    # The system's resolver has limits of its own, longer than a boot should wait.
-    thread = Thread(target=lambda: answers.append(_answer_of(server)), daemon=True)
-    thread.start()
-    thread.join(LIMIT)
-    answer = answers[0] if answers else f"no answer within {LIMIT:g} s"
+    answer = _answer_of(server)
     if isinstance(answer, str):
-        return f"{server.host} does not tell this machine's public address: {answer}"
+        return f"{METADATA[0]} does not tell this machine's public address: {answer}"
     addresses = [host for value in _at(answer, server.addresses) for host in _hosts(value)]
     files.write(ANSWER, "".join(f"{address}\n" for address in addresses))
     return None
@@ -102,7 +93,7 @@ def _answer_of(server: Server) -> dict[str, Any] | list[Any] | str:
     """What the cloud tells, or why there is no answer."""
     from http.client import HTTPConnection, HTTPException  # slow, and other machines ask nobody
 
-    connection = HTTPConnection(server.host, server.port, timeout=LIMIT)
+    connection = HTTPConnection(*METADATA, timeout=LIMIT)
     try:
         connection.request("GET", server.path, headers=server.headers)
         answer = connection.getresponse()
