@@ -89,8 +89,7 @@ acceptance-first-boot: ## boot the image as clouds do: twice at once, cut off, w
 	@packer/prerequisites.sh $(if $(PROJECT),,postgresql redis-server)
 	@$(PYTHON) -m pytest tests/acceptance/first_boot --ignore=tests/acceptance/first_boot/clouds $(if $(PROJECT),--ignore=tests/acceptance/first_boot/chat) -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/first-boot.xml --html=$(REPORTS)/first-boot.html --self-contained-html
 
-acceptance-clouds: ## boot the image as an instance of each cloud: EC2, GCE, Azure, OpenStack, DigitalOcean, Hetzner
-	@packer/prerequisites.sh dnsmasq-base
+acceptance-clouds: prerequisites ## boot the image as an instance of each cloud: EC2, GCE, Azure, OpenStack, DigitalOcean, Hetzner
 	@$(PYTHON) -m pytest tests/acceptance/first_boot/clouds -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/clouds.xml --html=$(REPORTS)/clouds.html --self-contained-html
 
 acceptance-formats: export ## boot each exported form of the image, under the firmware and on the disk of its cloud

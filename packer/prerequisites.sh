@@ -10,8 +10,7 @@ venv=$top/build/venv
 packages=(
 	qemu-system-x86 qemu-utils ovmf              # bake and boot
 	mmdebstrap fdisk dosfstools mtools e2fsprogs # the base disk, the seeds
-	genisoimage                                  # the CDs that clouds attach
-	socat                                        # a cloud's metadata, carried into a machine
+	genisoimage socat dnsmasq-base               # a cloud's CDs, metadata and resolver
 	systemd                                      # systemd-analyze and its like: what reads the units
 	git openssh-client python3-venv              # revision, keys, tests
 	redis-tools openssl                          # a Redis for the unit tests
