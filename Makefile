@@ -93,7 +93,7 @@ acceptance-clouds: prerequisites ## boot the image as an instance of each cloud:
 	@$(PYTHON) -m pytest tests/acceptance/first_boot/clouds -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/clouds.xml --html=$(REPORTS)/clouds.html --self-contained-html
 
 acceptance-formats: export ## boot each exported form of the image, under the firmware and on the disk of its cloud
-	@packer/prerequisites.sh vagrant
+	@packer/prerequisites.sh $(if $(FORMATS),$(if $(filter box,$(FORMATS)),vagrant),vagrant)
 	@$(PYTHON) -m pytest tests/acceptance/formats -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/formats.xml --html=$(REPORTS)/formats.html --self-contained-html
 
 acceptance-faults: prerequisites ## plant each known fault in a running image: the check meant for it must fail
