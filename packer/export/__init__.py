@@ -13,7 +13,7 @@ from export.raw import Raw
 from export.vhd import Vhd
 from export.vmdk import Vmdk
 
-__all__ = ["FORMATS", "Disk", "ExportError", "Format", "Source", "chosen"]
+__all__ = ["FORMATS", "Disk", "ExportError", "Format", "Source", "chosen", "named"]
 
 # In the order in which they are made.
 FORMATS: tuple[Format, ...] = (
@@ -28,8 +28,13 @@ FORMATS: tuple[Format, ...] = (
 IMAGE = "qcow2"  # what the image is already
 
 
+def named(names: Sequence[str]) -> list[Format]:
+    """The formats that `names` say, all where there is none; a name may stand for several."""
+    return [kind for kind in FORMATS if not names or kind.name in names]
+
+
 def chosen(names: Sequence[str]) -> list[Format]:
-    """The formats that `names` say, all where there is none; a name may stand for several.
+    """The formats that `names` say, see `named`.
 
     Raises ExportError for a name that is not known.
     """
@@ -37,4 +42,4 @@ def chosen(names: Sequence[str]) -> list[Format]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ExportError(f"FORMATS={' '.join(unknown)} is not known; known: {', '.join(known)}")
-    return [kind for kind in FORMATS if not names or kind.name in names]
+    return named(names)

@@ -14,7 +14,7 @@ from finished import Finished
 from progress import Progress, clock, shown
 from vagrant_box import BoxError
 
-from export import FORMATS, IMAGE, chosen
+from export import IMAGE, chosen, named
 from export.format import MIB, ExportError, Format, Source, compare
 
 TOP = Path(__file__).resolve().parents[2]
@@ -24,8 +24,7 @@ BUILD = TOP / "build"
 def main(arguments: list[str]) -> int:
     """Export; return the exit code."""
     names = os.environ.get("FORMATS", "").split()
-    wanted = [kind for kind in FORMATS if not names or kind.name in names]
-    progress = Progress(total=len(wanted) + 2)
+    progress = Progress(total=len(named(names)) + 2)
     return cli.run(
         "export",
         lambda: export(Path(*arguments), names, progress),

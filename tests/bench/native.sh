@@ -50,7 +50,7 @@ cgroups=() inside=''
 clean_up() {
 	if [[ -n $inside ]]; then
 		kill -KILL "$inside" || true # it may have ended
-		wait "$inside" || true
+		wait "$inside" || true       # its status is that it was killed
 	fi 2>/dev/null
 	for cgroup in "${cgroups[@]}"; do
 		# The kernel may still be at the end of a process.

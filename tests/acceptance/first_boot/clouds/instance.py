@@ -23,18 +23,17 @@ SITE_ENV = f"# of this machine alone\nSITE_HOSTS={SITE}\n"
 HOSTNAME = "web-1"
 RELOAD_SECONDS = 600.0
 
-# Asks as many questions as it is given, and prints the statuses and the answers.
+# Asks the question that it is given, and prints the status and the answer.
 ASK = """
 import json, sys, urllib.error, urllib.request
 
-told = []
-for method, address, headers, body in json.loads(sys.argv[1]):
-    request = urllib.request.Request(address, body and body.encode(), headers, method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            told.append([answer.status, answer.read().decode()])
-    except urllib.error.HTTPError as error:
-        told.append([error.code, error.read().decode()])
+method, address, headers, body = json.loads(sys.argv[1])
+request = urllib.request.Request(address, body and body.encode(), headers, method=method)
+try:
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        told = answer.status, answer.read().decode()
+except urllib.error.HTTPError as error:
+    told = error.code, error.read().decode()
 print(json.dumps(told))
 """
 
@@ -79,8 +78,8 @@ def ask(
     body: str | None = None,
 ) -> tuple[int, str]:
     """Ask the cloud from inside of the machine; return the status and the answer's text."""
-    questions = json.dumps([[method, address, dict(headers or {}), body]])
-    ((status, text),) = json.loads(machine.succeed(f"python3 - '{questions}'", stdin=ASK))
+    question = json.dumps([method, address, dict(headers or {}), body])
+    status, text = json.loads(machine.succeed(f"python3 - '{question}'", stdin=ASK))
     return status, text
 
 
