@@ -5,9 +5,9 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 compile=(build/venv/bin/uv pip compile --quiet --generate-hashes --custom-compile-command "make lock")
 
-# 3.10 is the oldest Python of a system that is baked (Ubuntu 22.04).
-"${compile[@]}" --universal --python-version 3.10 app/requirements.in -o app/requirements.txt
+# 3.11 is the oldest Python of a system that is baked (Debian 12).
+"${compile[@]}" --universal --python-version 3.11 app/requirements.in -o app/requirements.txt
 "${compile[@]}" --python-version 3.11 tests/requirements.in -o tests/requirements.txt
-"${compile[@]}" --universal --python-version 3.10 tests/acceptance/servers/requirements.in -o tests/acceptance/servers/requirements.txt
-"${compile[@]}" --universal --python-version 3.10 provision/uv.in -o provision/uv.txt
-"${compile[@]}" --universal --no-deps --python-version 3.10 provision/production/requirements.in -o provision/production/requirements.txt
+"${compile[@]}" --universal --python-version 3.11 tests/acceptance/servers/requirements.in -o tests/acceptance/servers/requirements.txt
+"${compile[@]}" --universal --python-version 3.11 provision/uv.in -o provision/uv.txt
+"${compile[@]}" --universal --no-deps --python-version 3.11 provision/production/requirements.in -o provision/production/requirements.txt
