@@ -1,7 +1,7 @@
 """`make image`: bakes the image of one system, unless it is there already.
 
 Settings come from the environment: OS, APP, BASE_IMAGE, BASE_CHECKSUM, and those of
-provision/settings.sh.
+provision/settings.toml.
 """
 
 import json
@@ -100,7 +100,7 @@ def bake(plan: Plan, progress: Progress) -> None:
     plan.log.unlink(missing_ok=True)
 
     progress.step("what the image is made from")
-    given = settings.given(PROVISION)
+    given = settings.given()
     base_key = _base_key(plan, progress, images)
     if images.is_current(plan.name, _key(plan, given, base_key)):
         image = shown(images.folder / plan.name, TOP)

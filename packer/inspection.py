@@ -1,11 +1,10 @@
-"""`make inspect`: what a project is made of and what about it can't work, before anything is built.
+"""`make inspect`: what a project is made of, and what cannot work, before anything is built.
 
-Settings come from the environment: OS, APP, and those of provision/settings.sh.
+Settings come from the environment: see provision/settings.toml.
 """
 
 import os
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -13,15 +12,19 @@ from pathlib import Path
 import payload
 import settings
 from progress import shown
+from project import given
+from project.examination import Examination, examine
+from project.findings import dependencies
+from project.findings.dependencies import DependencyError
+from project.given import GivenError
 from run import attempt
 from settings import SettingError
 
 TOP = Path(__file__).resolve().parent.parent
-PROVISION = TOP / "provision"
 
 
 class InspectionError(Exception):
-    """What can't work, a line for each thing."""
+    """What cannot work, one line for each thing."""
 
 
 def main() -> int:
@@ -29,14 +32,13 @@ def main() -> int:
     project = folder()
     try:
         version = python_version(settings.var_file(TOP / "packer" / "os", settings.system()))
-        asked = _ask(project, "report", version)
-        print(asked.stdout, end="")
-        if asked.returncode:
-            raise InspectionError(asked.stderr.strip())
-        note = refuse_unresolvable(project, inspect(project, version)["REQUIREMENTS"], version)
+        examined = examine(project, os.environ, version)
+        print(*examined.report(), sep="\n")
+        found = _settings(examined)
+        note = refuse_unresolvable(project, found["REQUIREMENTS"], version)
         if note:
             print(f"\n{note}")
-        print(f"\nNothing stands against a bake: `make image APP={shown(project, TOP)}`")
+        print(f"\nNo problems found: `make image APP={shown(project, TOP)}`")
     except (InspectionError, SettingError) as error:
         print(*(f"inspect: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
         return 1
@@ -50,16 +52,22 @@ def folder() -> Path:
 
 def python_version(var_file: Path) -> str:
     """The Python that the project will run on, as major.minor."""
-    version, _ = settings.chosen("SITE_PYTHON", folder())
-    return settings.of_system(var_file)["python_version"] if version in ("", "system") else version
+    try:
+        version = given.read(folder(), os.environ).values.get("SITE_PYTHON", "system")
+    except GivenError as error:
+        raise InspectionError(str(error)) from error
+    return settings.of_system(var_file)["python_version"] if version == "system" else version
 
 
 def inspect(project: Path, version: str) -> dict[str, str]:
-    """What provisioning will find in `project`. Raises InspectionError if it can't work."""
-    asked = _ask(project, "settings", version)
-    if asked.returncode:
-        raise InspectionError(asked.stderr.strip())
-    return dict(line.split("=", 1) for line in asked.stdout.splitlines())
+    """Every setting of a bake of `project`. Raises InspectionError if it cannot work."""
+    return _settings(examine(project, os.environ, version))
+
+
+def _settings(examined: Examination) -> dict[str, str]:
+    if examined.problems:
+        raise InspectionError("\n".join(examined.problems))
+    return examined.settings
 
 
 def refuse_unresolvable(project: Path, requirements: str, version: str) -> str:
@@ -71,12 +79,13 @@ def refuse_unresolvable(project: Path, requirements: str, version: str) -> str:
     if file.name == "uv.lock":
         return ""  # it was resolved for every Python that the project names
     with tempfile.TemporaryDirectory() as work:
-        converted = attempt("python3", "-m", "project", "requirements", str(file), cwd=PROVISION)
-        if converted.returncode:
-            raise InspectionError(converted.stderr.strip())
-        if converted.stdout:
+        try:
+            converted = dependencies.requirements(file)
+        except DependencyError as error:
+            raise InspectionError(str(error)) from error
+        if converted:
             file = Path(work) / "requirements.txt"
-            file.write_text(converted.stdout)
+            file.write_text(converted)
         resolved = attempt(
             str(payload.UV),
             *("pip", "compile", "--quiet", "--no-header", "--no-annotate"),
@@ -96,12 +105,6 @@ def refuse_unresolvable(project: Path, requirements: str, version: str) -> str:
         f"{requirements}: {built[1] or 'a package'} has no wheel for Python {version} and can't be"
         " built here: what has none is built from source during the bake, which alone tells whether"
         " all of them can be installed (headers that one needs: BUILD_PACKAGES in laurel.env)"
-    )
-
-
-def _ask(project: Path, what: str, version: str) -> subprocess.CompletedProcess[str]:
-    return attempt(
-        str(PROVISION / "inspect.sh"), what, "--python", version, env={"PROJECT": str(project)}
     )
 
 

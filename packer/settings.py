@@ -1,52 +1,39 @@
-"""The settings of a bake: those of provision/settings.sh that the environment sets."""
+"""The settings of a bake, and of a system.
+
+`python packer/settings.py` prints those that the environment sets, as KEY=VALUE lines.
+"""
 
 import os
 import re
 from pathlib import Path
 
-_DEFINITION = re.compile(r'^: "\$\{([A-Z_]+):=', re.MULTILINE)
+from laurel.schema import BAKED, SETTINGS
+from project import given as project_given
+
 _HCL_STRING = re.compile(r'^(\w+)\s*=\s*"(.*)"$', re.MULTILINE)
-
-
-def names(provision: Path) -> list[str]:
-    """Every setting that settings.sh in `provision` defines, in its order."""
-    return _DEFINITION.findall((provision / "settings.sh").read_text())
-
-
-def given(provision: Path) -> str:
-    """KEY=VALUE lines of the settings that the environment sets, for settings.env."""
-    return "".join(
-        f"{name}={os.environ[name]}\n" for name in names(provision) if os.environ.get(name)
-    )
-
-
-def chosen(name: str, project: Path) -> tuple[str, str]:
-    """What the first place that has the setting `name` says, and that place; else ("", "")."""
-    if os.environ.get(name):
-        return os.environ[name], "the environment"
-    file = project / "laurel.env"
-    # As an editor of Windows may save it; what is no UTF-8 is for the inspection to tell.
-    text = file.read_text("utf-8-sig", errors="replace") if file.is_file() else ""
-    found = re.search(rf"""^{name}=["']?([^"'\s]+)""", text, re.MULTILINE)
-    return (found[1], str(file)) if found else ("", "")
-
-
-def system() -> str:
-    """The system to bake: a file of packer/os/."""
-    return os.environ.get("OS") or "debian-13"
 
 
 class SettingError(Exception):
     """Which setting was wrong, and what it may be."""
 
 
+def given() -> str:
+    """KEY=VALUE lines of the settings that the environment sets, for settings.env."""
+    return "".join(f"{name}={os.environ[name]}\n" for name in BAKED if os.environ.get(name))
+
+
+def system() -> str:
+    """The system to bake: a file of packer/os/."""
+    return os.environ.get("OS") or SETTINGS["OS"].default
+
+
 def refuse_development(project: Path) -> None:
     """Raise SettingError if `project` would be baked as a machine to develop on."""
-    value, place = chosen("DEVELOPMENT", project)
-    if value not in ("", "no"):
+    settings = project_given.read(project, os.environ)
+    if settings.values.get("DEVELOPMENT", "no") != "no":
         raise SettingError(
-            f"DEVELOPMENT={value} in {place}: no image is baked with it, for it shows the"
-            " source to every visitor; leave it out, or develop on `make vagrant`"
+            f"{settings.places['DEVELOPMENT']}: DEVELOPMENT=yes: no image is baked with it, because"
+            " it shows the source to every visitor; leave it out, or develop on `make vagrant`"
         )
 
 
@@ -62,3 +49,7 @@ def var_file(folder: Path, system: str) -> Path:
 def of_system(var_file: Path) -> dict[str, str]:
     """The strings of a file of packer/os/."""
     return dict(_HCL_STRING.findall(var_file.read_text()))
+
+
+if __name__ == "__main__":
+    print(given(), end="")

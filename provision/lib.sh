@@ -18,61 +18,18 @@ die() {
 	exit 1
 }
 
-# The names that settings.sh defines.
-setting_names() {
-	sed -n 's/^: "${\([A-Z_]*\):=.*/\1/p' "$PROVISION/settings.sh"
+# project VERB ...: asks provision/project.
+project() {
+	PYTHONPATH=$PROVISION:$PROVISION/files/usr/lib/laurel python3 -m project "$@"
 }
 
-# read_settings FILE: takes KEY=VALUE lines for settings that are not set yet.
-read_settings() {
-	local line key value number=0
-	while IFS= read -r line || [[ -n $line ]]; do
-		number=$((number + 1))
-		# As editors of Windows save it.
-		line=${line%$'\r'} line=${line#$'\xef\xbb\xbf'}
-		[[ $line =~ ^[[:space:]]*(#|$) ]] && continue
-		# For the project itself; 20-site takes them.
-		[[ $line =~ ^export\ [A-Za-z_][A-Za-z0-9_]*= ]] && continue
-		key=${line%%=*}
-		if [[ $line != *=* ]] || ! setting_names | grep -qxF -- "$key"; then
-			die "$1, line $number: no such setting: '$line'. Known: $(setting_names | xargs)"
-		fi
-		value=${line#*=}
-		# One pair of quotes around all of it, as the machine's own files may have.
-		if [[ $value =~ ^\"(.*)\"$ || $value =~ ^\'(.*)\'$ ]]; then value=${BASH_REMATCH[1]}; fi
-		[[ -n ${!key:-} ]] || export "$key=$value"
-	done <"$1"
-}
-
-# inspect report|settings [OPTION ...]: what the project is made of, and what about it can't work.
-inspect() {
-	local names
-	mapfile -t names < <(setting_names)
-	PYTHONPATH=$PROVISION python3 -m project "$1" "$PROJECT" "${@:2}" "${names[@]}"
-}
-
-# read_given: the settings that somebody gave for this run, each from the first place that has it.
-read_given() {
-	local file
-	for file in "$(dirname "$PROVISION")/settings.env" "$PROJECT/laurel.env"; do
-		[[ ! -f $file ]] || read_settings "$file"
-	done
-}
-
-# load_settings: every setting of this run: given, or found in the project, or the default.
+# load_settings: exports every setting of this run (given, found in the project, or the default), and
+# SETTING_NAMES, the names of all of them.
 load_settings() {
-	local found name
-	read_given
-	found=$(mktemp)
-	inspect settings >"$found" || die "the project can't be baked: the lines above say why"
-	read_settings "$found"
-	rm "$found"
-	# shellcheck source=provision/settings.sh
-	source "$PROVISION/settings.sh"
-	for name in DEVELOPMENT TLS_IN_FRONT; do
-		[[ ${!name} =~ ^(yes|no)$ ]] || die "$name=${!name}: it is yes or no"
-	done
-	for name in $(setting_names); do export "${name?}"; done
+	local exports
+	exports=$(project shell "$PROJECT" "$(dirname "$PROVISION")/settings.env") ||
+		die "the project can't be baked: the lines above say why"
+	eval "$exports"
 }
 
 # Files that this step changed; see `changed`.

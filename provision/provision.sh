@@ -12,7 +12,7 @@ source "$(dirname "$(readlink -f "$0")")/lib.sh"
 ((EUID == 0)) || die "provision.sh needs root: run it with sudo"
 
 # Known systems; a new one is added here once its image passes the acceptance tests.
-known="debian-12 debian-13 ubuntu-22.04 ubuntu-24.04"
+known="debian-12 debian-13 ubuntu-24.04"
 # shellcheck source=/dev/null
 system=$(source /etc/os-release && echo "$ID-${VERSION_ID:-unknown}")
 [[ " $known " == *" $system "* ]] || die "$system is not a system that Laurel knows: $known"
@@ -29,6 +29,8 @@ if [[ -f $payload/ca.pem ]]; then
 	export SSL_CERT_FILE=$payload/ca.pem PIP_CERT=$payload/ca.pem
 fi
 
+# What reads the settings, and renders the templates.
+apt_install python3 python3-jinja2 python3-packaging
 load_settings
 if [[ -f /etc/laurel/build.env ]]; then
 	# Before there was a choice, it was supervisor.

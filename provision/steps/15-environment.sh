@@ -50,7 +50,7 @@ as_requirements() {
 			--no-dev --no-emit-project --no-header --output-file "$1" >/dev/null
 		;;
 	poetry.lock | Pipfile.lock)
-		PYTHONPATH=$PROVISION python3 -m project requirements "$file" >"$1"
+		project requirements "$file" >"$1"
 		;;
 	*)
 		echo "$file"

@@ -15,13 +15,18 @@ install -d -m 0751 -o root -g adm /var/log/site
 
 # The settings as baked, for the machine's boots.
 build_env=$(mktemp)
-for name in $(setting_names); do printf '%s=%s\n' "$name" "${!name}"; done >"$build_env"
+for name in $SETTING_NAMES; do
+	value=${!name}
+	# A reader takes one pair of quotes off.
+	if [[ $value == [\'\"]* ]]; then value="'$value'"; fi
+	printf '%s=%s\n' "$name" "$value"
+done >"$build_env"
 place "$build_env" /etc/laurel/build.env
 rm "$build_env"
 
-# What the project is told on every machine, unless site.env says otherwise.
+# The project's own variables, unless site.env says otherwise.
 project_env=$(mktemp)
-if [[ -f $PROJECT/laurel.env ]]; then sed -n 's/\r$//; s/^\xef\xbb\xbf//; s/^export //p' "$PROJECT/laurel.env" >"$project_env"; fi
+project exports "$PROJECT" >"$project_env"
 place "$project_env" /etc/laurel/project.env
 rm "$project_env"
 
@@ -35,19 +40,18 @@ if changed; then python3 -m compileall -q "${CHANGED[@]}"; fi
 # The steps of supervisor and nginx render their own files, and see whether they have changed.
 laurel_tool configure --environment
 
-# A release is named after its content: the same project is the same release.
-# What tools leave beside the code is no part of it.
-list_files() {
-	find . \( -name .git -o -name .venv -o -name node_modules -o -name __pycache__ -o -name '.*_cache' \) -prune \
-		-o -type f ! -name '*.sqlite3' ! -name .env -print0
+# pack: the project's files as a tar archive, which is the same for the same content. In exclude.txt,
+# `*` does not match a slash.
+pack() {
+	tar -C "$PROJECT" --sort=name --mtime='2000-01-01 UTC' --owner=site --group=site --mode='u=rwX,g=rX,o=' \
+		--no-wildcards-match-slash --exclude-from="$PROVISION/exclude.txt" -cf - .
 }
 # Releases with the same requirements share one virtual environment: a changed line of code costs
 # no second one.
 environment=$(readlink /srv/site/environments/current)
 id=$(
-	cd "$PROJECT"
 	{
-		list_files | sort -z | xargs -0 sha256sum
+		pack | sha256sum
 		echo "$DEVELOPMENT $DJANGO_ROOT $STATIC_URL $environment"
 	} | sha256sum | cut -c 1-12
 )
@@ -60,9 +64,7 @@ if [[ ! -e $release/complete ]]; then
 	# Settings may make folders when they are imported, such as one for logs: until the end of this,
 	# the code is the site's own.
 	install -d -m 0750 -o site -g site "$release/app"
-	(cd "$PROJECT" && list_files | tar --null -T - --owner=site --group=site --mode='u=rwX,g=rX,o=' -cf -) |
-		tar -xf - -C "$release/app"
-	find "$release/app" -type d -exec chown site:site {} + -exec chmod 0750 {} +
+	pack | tar -xf - -C "$release/app"
 	ln -s "../../environments/$environment" "$release/venv"
 	# The folder of manage.py, where every command of the site runs.
 	ln -s "app/$DJANGO_ROOT" "$release/django"

@@ -5,6 +5,7 @@ source "$(dirname "$0")/../lib.sh"
 
 # The operator's command: it says who holds the port, where the processes can't have it.
 place_package "$PROVISION/files/usr/lib/laurel/laurel" /usr/lib/laurel/laurel
+install_file usr/lib/laurel/settings.toml
 for server in "$PROVISION"/files/usr/lib/laurel/servers/*.conf; do
 	install_file "usr/lib/laurel/servers/${server##*/}"
 done

@@ -10,7 +10,7 @@ __all__ = ["machine_files", "make_settings", "nginx_binary", "plain_project", "p
 
 
 @pytest.fixture(scope="session")
-def nginx_binary(top: Path) -> str:  # noqa: F811
+def nginx_binary(top: Path) -> str:
     """Path of an nginx executable, unpacked from the host's archive if none is installed."""
     found = subprocess.run(
         [top / "packer" / "nginx-binary.sh"], capture_output=True, text=True, check=False

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance.settings import DEFAULTS
+from laurel.schema import BAKED, SETTINGS
 from laurel.settings import Settings
 
 TOP = Path(__file__).resolve().parents[2]
@@ -44,24 +44,13 @@ def make_settings() -> Callable[..., Settings]:
 
     def make(processes: int = 3, **values: str) -> Settings:
         defaults = {
-            **DEFAULTS,
+            **{name: SETTINGS[name].default for name in BAKED},
             "ASGI_APPLICATION": "mysite.asgi:application",
             "WSGI_APPLICATION": "mysite.wsgi:application",
             "SETTINGS_MODULE": "mysite.settings",
-            "REQUIREMENTS": "requirements.txt",
-            "DJANGO_ROOT": ".",
-            "STATIC_URL": "/static/",
-            "MEDIA_URL": "",
-            "PROCFILE": "",
             "RELEASE_COMMAND": "python manage.py migrate --noinput",
-            "TLS_IN_FRONT": "no",
             "HEALTH_PATH": "/healthz",
             "PROCESSES": str(processes),
-            "SITE_HOSTS": "",
-            "TRUSTED_PROXIES": "",
-            "MAX_BODY": "10m",
-            "DRAIN_SECONDS": "10",
-            "DEVELOPMENT": "no",
         }
         return Settings(processes=processes, environment={}, values={**defaults, **values})
 

@@ -1,10 +1,12 @@
-"""What was found of a project, or given: each setting with its value and where it stands."""
+"""What was found of a project, or given: each setting with its value and its place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from project.source.tree import Place, Tree
+from laurel import env_file
+
+from project.source.tree import Place
 
 
 @dataclass(frozen=True)
@@ -18,14 +20,14 @@ class Found:
 
 @dataclass
 class Findings:
-    """The settings of the project at `root`; `given` are those that need no search."""
+    """The settings of the project at `root`; the `given` ones need no search."""
 
     root: Path
     given: Mapping[str, str]
     found: list[Found] = field(default_factory=list)
 
     def settle(self, name: str, value: str, source: str | Place) -> None:
-        """Take `value` for the setting, unless another was given; an empty one is none."""
+        """Take `value` for the setting unless another was given; "" is no value."""
         if self.given.get(name):
             value, source = self.given[name], where_given(self.root, name)
         if value:
@@ -38,15 +40,12 @@ class Findings:
                 self.settle(name, "", "")
 
     def value(self, name: str) -> str:
-        """The value of the setting; empty if it has none."""
+        """The value of the setting; "" if it has none."""
         return next((one.value for one in self.found if one.name == name), "")
 
 
 def where_given(root: Path, name: str) -> str:
-    """Where a setting that was given stands; the project's own file, or the command line."""
-    file = root / "laurel.env"
-    if file.is_file():
-        for number, line in enumerate(Tree(root).text(file).splitlines(), 1):
-            if line.startswith(f"{name}="):
-                return f"laurel.env, line {number}"
-    return "the command line"
+    """The place of a given setting: a line of laurel.env, or the command line."""
+    file = env_file.read(root / "laurel.env")
+    place = file.places[name].rpartition("/")[2] if name in file.values else ""
+    return place or "the command line"

@@ -1,52 +1,66 @@
-"""Servers, their manager and the channel layer: a machine can't run every choice of them."""
+"""Settings that do not go together, and settings that this machine cannot follow."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from laurel import servers
 
 
-def settle(values: dict[str, str], baked: Mapping[str, str], problems: list[str]) -> None:
-    """Put back what can't be had here; each is told in `problems`.
+@dataclass(frozen=True)
+class Conflict:
+    """A setting that cannot have its value beside the others: why, and which value it can have."""
 
-    `values` and `baked` hold settings by name, now and as the machine was provisioned.
-    """
-    for name, kind, others in (("ASGI_SERVER", "asgi", []), ("HTTP_SERVER", "wsgi", ["same"])):
-        if name not in baked or values[name] == baked[name]:
-            continue
-        choices = [*others, *servers.names(kind)]
-        if values[name] not in choices:
-            told = f"it is one of {', '.join(choices)}"
-        elif values[name] not in others and not servers.read(values[name]).installed():
-            told = "the site's environment has it not: bake with that setting, or require it"
-        else:
-            continue
-        problems.append(f"{name}={values[name]}: {told}; {baked[name]} is used")
-        values[name] = baked[name]
+    name: str
+    reason: str
+    instead: str
 
-    layer = values.get("CHANNEL_LAYER")
-    chosen = layer in ("pubsub", "core") and layer != baked["CHANNEL_LAYER"]
-    if chosen and not servers.has("channels-redis"):
-        problems.append(
-            f"CHANNEL_LAYER={layer}: the site's environment has no channels-redis: bake with that"
-            f" setting, or require it; {baked['CHANNEL_LAYER']} is used"
+
+def conflicts(values: Mapping[str, str]) -> Iterator[Conflict]:
+    """Each setting of `values` that contradicts another. A bake refuses it.."""
+    http = values["HTTP_SERVER"]
+    memory = values["CHANNEL_LAYER"] == "memory"
+    if http != "same" and not values["WSGI_APPLICATION"]:
+        yield Conflict(
+            "HTTP_SERVER",
+            "the project has no WSGI application (WSGI_APPLICATION=module:name)",
+            "same",
         )
-        values["CHANNEL_LAYER"] = baked["CHANNEL_LAYER"]
+    elif http != "same" and memory:
+        yield Conflict(
+            "HTTP_SERVER", "with CHANNEL_LAYER=memory its processes reach no websocket", "same"
+        )
+    if memory and values["PROCESSES"] != "1":
+        yield Conflict(
+            "PROCESSES",
+            "CHANNEL_LAYER=memory loses messages between processes; set PROCESSES=1 or another"
+            " layer",
+            "1",
+        )
+    if values["MEDIA_URL"] and values["MEDIA_URL"] == values["STATIC_URL"]:
+        yield Conflict("MEDIA_URL", "STATIC_URL is the same path", "")
 
-    http = values.get("HTTP_SERVER", "same")
-    if http != "same" and not values.get("WSGI_APPLICATION"):
-        told = "the project has no WSGI application (WSGI_APPLICATION=module:name)"
-    elif http != "same" and values.get("CHANNEL_LAYER") == "memory":
-        told = "CHANNEL_LAYER=memory reaches no websocket from its processes"
+
+def warnings(values: Mapping[str, str]) -> Iterator[str]:
+    """What is allowed and probably a mistake."""
+    if values["TLS_IN_FRONT"] == "yes" and not values["TRUSTED_PROXIES"]:
+        yield (
+            "TLS_IN_FRONT=yes without TRUSTED_PROXIES: nobody is believed to speak HTTPS, so a"
+            " project that redirects to HTTPS redirects for ever; set TRUSTED_PROXIES to the load"
+            " balancer's addresses"
+        )
+
+
+def not_installed(name: str, value: str) -> str:
+    """Why the live release's environment cannot follow the setting; "" if it can."""
+    if name in ("ASGI_SERVER", "HTTP_SERVER") and value != "same":
+        missing = "" if servers.read(value).installed() else value
+    elif name == "CHANNEL_LAYER" and value in ("pubsub", "core"):
+        missing = "" if servers.has("channels-redis") else "channels-redis"
     else:
-        told = ""
-    if told:
-        problems.append(f"HTTP_SERVER={http}: {told}; same is used")
-        values["HTTP_SERVER"] = "same"
-
-    manager = baked.get("PROCESS_MANAGER")
-    if manager and values["PROCESS_MANAGER"] != manager:
-        problems.append(
-            f"PROCESS_MANAGER={values['PROCESS_MANAGER']}: it is fixed when a machine is"
-            f" provisioned; {manager} is used"
-        )
-        values["PROCESS_MANAGER"] = manager
+        missing = ""
+    if not missing:
+        return ""
+    return (
+        f"{missing} is not installed in the site's virtualenv: bake with this setting, or add it to"
+        " the project's requirements"
+    )

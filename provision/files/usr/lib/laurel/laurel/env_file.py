@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # an environment can't hold them, or no line can
+_LINE = re.compile(r"(?:(export)\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+_QUOTED = re.compile(r"""(['"])(.*)\1""", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # no environment or line can hold them
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class EnvFile:
     """What a file says.
 
     `values` holds its KEY=VALUE lines, `exported` those that begin with `export`, `places` the
-    place of each key as an error names it, and `problems` a line for each that is neither.
+    place of each key as an error names it, and `problems` a message for each other line.
     """
 
     values: dict[str, str] = field(default_factory=dict)
@@ -23,36 +24,35 @@ class EnvFile:
 
 
 def read(path: Path) -> EnvFile:
-    """Read `path`, which need not be there; see `parse`."""
-    return parse(path.read_bytes() if path.exists() else b"", path)
+    """Read `path`; a file that does not exist is empty. See `parse`."""
+    return parse(path.read_bytes() if path.exists() else b"", str(path))
 
 
-def parse(data: bytes, path: Path) -> EnvFile:
-    """Read `data`, which `path` holds.
+def parse(data: bytes, name: str) -> EnvFile:
+    """Read `data`, the content of the file `name`.
 
-    A value is what follows the first `=`, less one pair of quotes around all of it: nothing is
-    expanded. The last line of a key counts.
+    A value is everything after the first `=`, without one pair of quotes around all of it. Nothing
+    is expanded. If a key occurs twice, its last line counts.
     """
     found = EnvFile()
     for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
-        place = f"{path}, line {number}"
+        place = f"{name}, line {number}"
         try:
             line = raw.decode().strip()
         except UnicodeDecodeError:
-            found.problems.append(f"{place}: not UTF-8, left out")
+            found.problems.append(f"{place}: not UTF-8; the line is ignored")
             continue
         if not line or line.startswith("#"):
             continue
-        exported = line.startswith("export ")
-        key, equals, value = line.removeprefix("export ").lstrip().partition("=")
-        if not equals or not _KEY.fullmatch(key):
-            found.problems.append(f"{place}: not KEY=VALUE, left out")
+        match = _LINE.fullmatch(line)
+        if not match:
+            found.problems.append(f"{place}: not KEY=VALUE; the line is ignored")
             continue
+        export, key, value = match.groups()
         if _CONTROL.search(value):
-            found.problems.append(f"{place}: {key} holds a control character, left out")
+            found.problems.append(f"{place}: {key} has a control character; the line is ignored")
             continue
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-            value = value[1:-1]
-        (found.exported if exported else found.values)[key] = value
+        quoted = _QUOTED.fullmatch(value)
+        (found.exported if export else found.values)[key] = quoted[2] if quoted else value
         found.places[key] = place
     return found

@@ -59,7 +59,7 @@ def _ensure_secret_key(instance: str, group: int) -> None:
     # What is no UTF-8 stays as it is; it is told where the settings are read.
     text = SITE_ENV.read_text(errors="surrogateescape") if SITE_ENV.exists() else HEADER
     text = _MADE_HERE.sub(lambda made: made[0] if made[1] == instance else "", text)
-    given = env_file.parse(text.encode(errors="surrogateescape"), SITE_ENV)
+    given = env_file.parse(text.encode(errors="surrogateescape"), str(SITE_ENV))
     if not {**given.values, **given.exported}.get("SECRET_KEY"):
         end = "" if text.endswith("\n") or not text else "\n"
         text += f"{end}{_MADE.format(instance=instance)}SECRET_KEY={new_secret_key()}\n"

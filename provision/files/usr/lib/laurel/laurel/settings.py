@@ -1,55 +1,42 @@
 """The settings of this machine: as baked, as its operator says, as worked out."""
 
 import difflib
-import ipaddress
 import json
 import os
 import re
 import socket
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from laurel import choices, cloud, env_file
+from laurel import choices, cloud, env_file, schema
 from laurel.env_file import EnvFile
 from laurel.errors import LaurelError
 from laurel.paths import CURRENT
+from laurel.schema import ADMINISTRATOR, BAKED, SETTINGS, Setting
 
 BUILD_ENV = Path("/etc/laurel/build.env")
 PROJECT_ENV = Path("/etc/laurel/project.env")
 SITE_ENV = Path("/etc/laurel/site.env")
 MEMORY = Path("/proc/meminfo")
-# redis+sentinel://[:PASSWORD@]HOST[:PORT][,HOST[:PORT] ...]/SERVICE[/NUMBER]
-_SENTINELS = re.compile(
-    r"redis\+sentinel://(:[^@/]*@)?[\w.-]+(:\d+)?(,[\w.-]+(:\d+)?)*/[\w.-]+(/\d+)?"
-)
+# A path list of the project's comes after Laurel's own.
+PATH_LISTS = ("PATH", "PYTHONPATH")
 
-# What site.env may say besides the settings of the bake: production/laurel_production.py reads
-# these, and so may the project.
-FOR_THE_SITE = (
-    *("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS"),
-    "LOG_LEVEL",
-)
-# The first administrator: Django's own names for what `createsuperuser --noinput` is given.
-ADMINISTRATOR = "DJANGO_SUPERUSER_"
-LOCAL_REDIS = "redis://127.0.0.1:6379"
-HIGHEST_PORT = 65535
-
-# MiB, of `free` and smaps_rollup on Debian 13 with a small project: 257 are the system's, 60 belong
-# to each process that nobody visits; as much again is for its visitors.
+# MiB, from `free` and smaps_rollup on Debian 13 with a small project: the system uses 257, an idle
+# process 60; as much again is for the process's visitors.
 SYSTEM_MEMORY = 256
 PROCESS_MEMORY = 128
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the templates and the site's processes are given.
+    """What the templates and the site's processes get.
 
-    `processes` is the number of processes of each server; `environment` is what each process of the
-    site gets; `values` holds every other setting by its name; `administrator` is what
-    makes the first one, as `createsuperuser` takes it; `problems` holds one line for
-    each thing in the files that could not be used.
+    `processes` is the number of processes of each server; `environment` is the environment of each
+    process of the site; `values` holds every baked setting by its name; `administrator` is what
+    `createsuperuser` reads to make the first administrator; `problems` holds one line for each
+    thing in the files that cannot be used.
     """
 
     processes: int
@@ -59,15 +46,12 @@ class Settings:
     problems: list[str] = field(default_factory=list)
 
     def get(self, name: str) -> str:
-        """The setting `name`. Raises LaurelError if the machine has none of that name."""
-        try:
-            return self.values[name]
-        except KeyError:
-            raise LaurelError(f"{BUILD_ENV} has no {name}: provision this machine again") from None
+        """The setting `name`."""
+        return self.values[name]
 
     def words(self, name: str) -> list[str]:
-        """The parts of the setting `name`, which are separated by commas or spaces."""
-        return self.get(name).replace(",", " ").split()
+        """The parts of the setting `name`, a list."""
+        return schema.words(self.get(name))
 
 
 def load() -> Settings:
@@ -75,48 +59,29 @@ def load() -> Settings:
     baked, project, site = (env_file.read(path) for path in (BUILD_ENV, PROJECT_ENV, SITE_ENV))
     if not baked.values:
         raise LaurelError(f"no settings in {BUILD_ENV}: this machine was not provisioned")
-    problems = [*baked.problems, *project.problems, *site.problems, *_unknown(site, baked)]
-    given = {key: site.values[key] for key in baked.values if key in site.values}
-    values = _usable({**baked.values, **given}, problems)
-    choices.settle(values, baked.values, problems)
-    others = {key: value for key, value in site.values.items() if key not in baked.values}
-    administrator = {key: others.pop(key) for key in list(others) if key.startswith(ADMINISTRATOR)}
+    problems = [*baked.problems, *project.problems, *site.problems, *_unknown(site)]
+    values = _values(baked, site, problems)
+    administrator = {key: one for key, one in site.values.items() if key.startswith(ADMINISTRATOR)}
     if administrator and not administrator.get(f"{ADMINISTRATOR}PASSWORD"):
         problems.append(f"{ADMINISTRATOR}PASSWORD is missing: the first administrator was not made")
         administrator = {}
-    hosts = _hosts(f"{values.get('SITE_HOSTS', '')},{values.get('ASGI_HOSTS', '')}")
-    environment = {
-        "DJANGO_SETTINGS_MODULE": "laurel_production",
-        "LAUREL_SETTINGS_MODULE": values.get("SETTINGS_MODULE", ""),
-        "LAUREL_ASGI_APPLICATION": values.get("ASGI_APPLICATION", ""),
-        "LAUREL_WSGI_APPLICATION": values.get("WSGI_APPLICATION", ""),
-        "LAUREL_CHANNEL_LAYER": values.get("CHANNEL_LAYER", "project"),
-        "LAUREL_PROCFILE": f"{CURRENT}/app/{values.get('PROCFILE', '')}",
-        "PYTHONPATH": "/usr/lib/laurel/production",
-        "ALLOWED_HOSTS": ",".join(hosts),
-        "TLS_IN_FRONT": values.get("TLS_IN_FRONT", "no"),
-        "STATIC_ROOT": f"{CURRENT}/public{values.get('STATIC_URL', '/static/')}".rstrip("/"),
-        "MEDIA_ROOT": "/var/lib/site/media",
-        "STATE_DIR": "/var/lib/site",
-        "REDIS_URL": LOCAL_REDIS,
-        "HOME": "/var/lib/site",
-        "LANG": "C.UTF-8",
-        "PATH": f"{CURRENT}/venv/bin:/usr/local/bin:/usr/bin:/bin",
-        "PYTHONUNBUFFERED": "1",
-        **({"DEBUG": "true"} if values.get("DEVELOPMENT") == "yes" else {}),
-        **project.values,
-        **others,
-        **site.exported,
+    others = {
+        key: value
+        for key, value in site.values.items()
+        if key not in BAKED and key not in administrator and not key.startswith(ADMINISTRATOR)
     }
-    if "*" in environment["ALLOWED_HOSTS"].replace(",", " ").split():
-        problems.append(
-            "ALLOWED_HOSTS: `*` would let every Origin in, the machine's own names are used;"
-            " put those of the site into SITE_HOSTS"
-        )
-        environment["ALLOWED_HOSTS"] = ",".join(hosts)
-    _check_urls(environment, problems)
+    hosts = _hosts([*schema.words(values["SITE_HOSTS"]), *schema.words(values["ASGI_HOSTS"])])
+    environment = _own_environment(values, hosts)
+    for given, places in (
+        (project.values, project.places),
+        (others, site.places),
+        (site.exported, site.places),
+    ):
+        for name, value in _usable_variables(given, places, problems).items():
+            own = environment.get(name) if name in PATH_LISTS else None
+            environment[name] = f"{own}:{value}" if own else value
     return Settings(
-        processes=_processes(values, problems),
+        processes=_processes(values),
         environment=environment,
         values=values,
         administrator=administrator,
@@ -124,137 +89,141 @@ def load() -> Settings:
     )
 
 
-def _unknown(site: EnvFile, baked: EnvFile) -> list[str]:
-    """A line for each key of site.env that Laurel does not know; the project gets it still."""
-    known = [*baked.values, *FOR_THE_SITE]
-    told = []
+def _own_environment(values: Mapping[str, str], hosts: list[str]) -> dict[str, str]:
+    """What every process of the site gets unless the operator or the project says otherwise."""
+    return {
+        "DJANGO_SETTINGS_MODULE": "laurel_production",
+        "LAUREL_SETTINGS_MODULE": values["SETTINGS_MODULE"],
+        "LAUREL_ASGI_APPLICATION": values["ASGI_APPLICATION"],
+        "LAUREL_WSGI_APPLICATION": values["WSGI_APPLICATION"],
+        "LAUREL_CHANNEL_LAYER": values["CHANNEL_LAYER"],
+        "LAUREL_PROCFILE": f"{CURRENT}/app/{values['PROCFILE']}",
+        "PYTHONPATH": "/usr/lib/laurel/production",
+        "ALLOWED_HOSTS": ",".join(hosts),
+        "TLS_IN_FRONT": values["TLS_IN_FRONT"],
+        "STATIC_ROOT": f"{CURRENT}/public{values['STATIC_URL']}".rstrip("/"),
+        "MEDIA_ROOT": "/var/lib/site/media",
+        "STATE_DIR": "/var/lib/site",
+        "REDIS_URL": SETTINGS["REDIS_URL"].default,
+        "HOME": "/var/lib/site",
+        "LANG": "C.UTF-8",
+        "PATH": f"{CURRENT}/venv/bin:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONUNBUFFERED": "1",
+        **({"DEBUG": "true"} if values["DEVELOPMENT"] == "yes" else {}),
+    }
+
+
+def _unknown(site: EnvFile) -> list[str]:
+    """A line for each key of site.env that Laurel does not know; the project still gets it."""
+    known = [name for name, setting in SETTINGS.items() if setting.group != "host"]
+    lines = []
     for key in site.values:
         if key in known or key.startswith(ADMINISTRATOR):
             continue
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
-        told.append(
-            f"{site.places[key]}: {key} is no setting of Laurel's"
+        lines.append(
+            f"{site.places[key]}: {key} is not a setting of Laurel"
             + (f" ({near[0]}?)" if near else "")
             + f"; if the project reads it, write `export {key}=...`"
         )
-    return told
+    return lines
 
 
-def _check_urls(environment: dict[str, str], problems: list[str]) -> None:
-    """Tell of a URL that can't be one. The site then runs on its own Redis; a database of its own
-    would take what belongs elsewhere, so that stays, and the site does not start."""
-    if not _is_url(environment["REDIS_URL"], ("redis", "rediss", "unix", "redis+sentinel")):
-        problems.append(
-            "REDIS_URL is not of the form redis://[:PASSWORD@]HOST[:PORT][/NUMBER], nor"
-            " redis+sentinel://[:PASSWORD@]HOST[:PORT],.../SERVICE[/NUMBER];"
-            " this machine's own Redis is used"
+def _values(baked: EnvFile, site: EnvFile, problems: list[str]) -> dict[str, str]:
+    """Every baked setting: site.env's value if it can be used, or else the baked one."""
+    sound = {
+        name: _usable(
+            SETTINGS[name], baked.values.get(name, ""), SETTINGS[name].default, baked, problems
         )
-        environment["REDIS_URL"] = LOCAL_REDIS
-    database = environment.get("DATABASE_URL", "")
-    if database and not _is_url(database, ()):
-        problems.append(
-            "DATABASE_URL is not of the form postgres://USER:PASSWORD@HOST[:PORT]/NAME;"
-            " the site does not start with it"
-        )
+        if name in baked.values
+        else SETTINGS[name].default
+        for name in BAKED
+    }
+    values = dict(sound)
+    for name in site.values:
+        if name in BAKED:
+            values[name] = _chosen(SETTINGS[name], site, sound[name], problems)
+    for conflict in list(choices.conflicts(values)):
+        setting, value = SETTINGS[conflict.name], values[conflict.name]
+        values[conflict.name] = conflict.instead
+        problems.append(_replaced(setting, value, conflict.reason, conflict.instead, site))
+    problems.extend(choices.warnings(values))
+    return values
 
 
-def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
-    """Whether `text` names a host by one of `schemes`, or by any if there are none, or a file."""
-    if text.startswith(("unix:", "sqlite:", "spatialite:")):
-        return True
-    if text.startswith("redis+sentinel:"):
-        return "redis+sentinel" in schemes and bool(_SENTINELS.fullmatch(text))
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 # raises for what is no number
-    except ValueError:
-        return False
-    return bool(parts.hostname) and (not schemes or parts.scheme in schemes)
+def _chosen(setting: Setting, site: EnvFile, baked: str, problems: list[str]) -> str:
+    """What this machine uses of site.env's value of `setting`."""
+    value = site.values[setting.name]
+    if value == baked:
+        return value
+    if setting.scope == "bake":
+        reason = "it is fixed when a machine is provisioned"
+    else:
+        usable = _usable(setting, value, baked, site, problems)
+        reason = choices.not_installed(setting.name, usable) if usable != baked else ""
+        if not reason:
+            return usable
+    problems.append(_replaced(setting, value, reason, baked, site))
+    return baked
 
 
-def _usable(values: dict[str, str], problems: list[str]) -> dict[str, str]:
-    """`values` without what nginx would refuse to start with; each is told in `problems`."""
-    usable = dict(values)
-    for name, accept in (
-        ("SITE_HOSTS", _host_name),
-        ("TRUSTED_PROXIES", _network),
-        ("ASGI_PATHS", _path),
-        ("ASGI_HOSTS", _host_name),
-    ):
-        words = []
-        for word in values.get(name, "").replace(",", " ").split():
-            try:
-                words.append(accept(word))
-            except ValueError as error:
-                problems.append(f"{name}: {word} is left out: {error}")
-        usable[name] = ",".join(dict.fromkeys(words))
-    for name, form, default in (
-        ("MAX_BODY", r"\d+[kKmMgG]?", "10m"),
-        ("DRAIN_SECONDS", r"\d{1,4}", "10"),
-        ("HEALTH_PATH", r"/[!-~]*", "/"),
-        ("DEVELOPMENT", r"yes|no", "no"),
-        ("TLS_IN_FRONT", r"yes|no", "no"),
-        ("STATIC_URL", r"(/[\w.~-]+)*/", "/static/"),
-        ("MEDIA_URL", r"((/[\w.~-]+)+/)?", ""),
-        ("CHANNEL_LAYER", r"project|pubsub|core|memory", "project"),
-    ):
-        if name in values and not re.fullmatch(form, values[name]):
-            problems.append(f"{name}={values[name]} is not of the form {form}; {default} is used")
-            usable[name] = default
-    for name, accept, default in (
-        ("BIND_ADDRESS", _address, "127.0.0.1"),
-        ("BIND_PORT", _port, "8000"),
-    ):
-        try:
-            accept(values.get(name, default))
-        except ValueError as error:
-            problems.append(f"{name}={values[name]}: {error}; {default} is used")
-            usable[name] = default
+def _usable(
+    setting: Setting, value: str, otherwise: str, source: EnvFile, problems: list[str]
+) -> str:
+    """`value` without what cannot be used; `otherwise` if nothing is left. Each is reported."""
+    found = setting.problems(value)
+    if not found:
+        return ",".join(dict.fromkeys(schema.words(value))) if setting.many else value
+    bad = [part for part, _ in found]
+    kept = [word for word in schema.words(value) if word not in bad] if setting.many else []
+    used = ",".join(dict.fromkeys(kept)) if kept else otherwise
+    problems.extend(_replaced(setting, part, reason, used, source) for part, reason in found)
+    return used
+
+
+def _replaced(setting: Setting, value: str, reason: str, used: str, source: EnvFile) -> str:
+    place = source.places.get(setting.name)
+    instead = (
+        "the site goes without"
+        if not used
+        else "another is used"
+        if setting.secret
+        else f"{used} is used"
+    )
+    return (f"{place}: " if place else "") + f"{setting.shown(value)}: {reason}; {instead}"
+
+
+def _usable_variables(
+    given: Mapping[str, str], places: Mapping[str, str], problems: list[str]
+) -> dict[str, str]:
+    """The variables of `given` that the site's processes can start with; each other is reported."""
+    usable = {}
+    for name, value in given.items():
+        place = f"{places[name]}: "
+        if reason := schema.reserved(name):
+            problems.append(f"{place}{name} is ignored: {reason}")
+            continue
+        setting = SETTINGS.get(name)
+        if setting is None or setting.group != "machine" or not value:
+            usable[name] = value
+            continue
+        found = setting.problems(value)
+        problems.extend(f"{place}{setting.shown(part)}: {reason}" for part, reason in found)
+        if setting.many:
+            bad = [part for part, _ in found]
+            value = ",".join(word for word in schema.words(value) if word not in bad)
+        # Another database would take what belongs into this one: the site does not start with it.
+        if (value if setting.many else not found) or name == "DATABASE_URL":
+            usable[name] = value
     return usable
 
 
-def _host_name(word: str) -> str:
-    if not re.fullmatch(r"\.?[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]", word):
-        raise ValueError("not the name or address of a host (`*` would let every Origin in)")
-    return word
-
-
-def _path(word: str) -> str:
-    if not re.fullmatch(r"/[\w./~+@-]*", word):
-        raise ValueError("not a path, which begins with a slash, and has no %")
-    return word
-
-
-def _network(word: str) -> str:
-    return str(ipaddress.ip_network(word, strict=False))
-
-
-def _address(word: str) -> str:
-    return str(ipaddress.IPv4Address(word))
-
-
-def _port(word: str) -> str:
-    if not re.fullmatch(r"[1-9][0-9]{0,4}", word) or int(word) > HIGHEST_PORT:
-        raise ValueError(f"not a number from 1 to {HIGHEST_PORT}")
-    return word
-
-
-def _processes(values: dict[str, str], problems: list[str]) -> int:
-    wanted = values.get("PROCESSES", "auto")
-    if values.get("CHANNEL_LAYER") == "memory" and wanted != "1":
-        problems.append(
-            f"CHANNEL_LAYER=memory loses messages between processes, and PROCESSES={wanted}: one"
-            " process is used; set PROCESSES=1, or another layer"
-        )
-        return 1
-    if wanted.isdecimal() and 1 <= int(wanted) <= 1024:
-        return int(wanted)
+def _processes(values: Mapping[str, str]) -> int:
+    wanted = values["PROCESSES"]
     if wanted != "auto":
-        problems.append(
-            f"PROCESSES={wanted}: not `auto` or a number from 1 to 1024; `auto` is used"
-        )
-    # With a server of its own for plain HTTP, each is two.
-    each = PROCESS_MEMORY * (1 if values.get("HTTP_SERVER", "same") == "same" else 2)
+        return int(wanted)
+    # With a server of its own for pages, each process is two.
+    each = PROCESS_MEMORY * (1 if values["HTTP_SERVER"] == "same" else 2)
     return max(1, min(len(os.sched_getaffinity(0)), _processes_that_fit(each)))
 
 
@@ -266,10 +235,10 @@ def _processes_that_fit(each: int) -> int:
     return (int(total[1]) // 1024 - SYSTEM_MEMORY) // each
 
 
-def _hosts(site_hosts: str) -> list[str]:
-    """Every name and address this machine is reached by; never `*`."""
+def _hosts(named: list[str]) -> list[str]:
+    """Every name and address that this machine answers to; never `*`."""
     found = [
-        *site_hosts.replace(",", " ").split(),
+        *named,
         "localhost",
         "127.0.0.1",
         "[::1]",

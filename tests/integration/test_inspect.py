@@ -1,4 +1,4 @@
-"""`make inspect`: what it prints, and what it refuses before anything is built."""
+"""`make inspect`: what it prints, and what it refuses."""
 
 import shutil
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import inspection
 import payload
 import pytest
-import settings
 from inspection import InspectionError
+from laurel.schema import BAKED
 
 UV = """#!/bin/sh
 echo "$*" >>"$CALLS"
@@ -17,8 +17,8 @@ test ! -s "$ANSWER"
 
 
 @pytest.fixture
-def uv(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file with what uv says of the requirements; empty means that they can be met."""
+def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with what uv answers; an empty file means that the requirements can be met."""
     program, answer = tmp_path / "uv", tmp_path / "answer"
     program.write_text(UV)
     program.chmod(0o755)
@@ -26,7 +26,7 @@ def uv(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(payload, "UV", program)
     monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
     monkeypatch.setenv("ANSWER", str(answer))
-    for name in ("OS", "APP", *settings.names(top / "provision")):
+    for name in ("OS", "APP", *BAKED):
         monkeypatch.delenv(name, raising=False)
     return answer
 
@@ -41,7 +41,7 @@ def inspected(
 
 
 @pytest.mark.usefixtures("uv")
-def test_a_sound_project_is_told_with_the_place_of_each_part(
+def test_inspection_shows_each_finding_with_its_place(
     top: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = inspected(top / "tests/projects/deep_root", monkeypatch, capsys)
@@ -53,7 +53,7 @@ def test_a_sound_project_is_told_with_the_place_of_each_part(
 
 
 @pytest.mark.usefixtures("uv")
-def test_each_thing_that_can_not_work_is_one_line(
+def test_each_problem_is_one_line(
     top: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused = top / "tests/projects/refused/memory_layer"
@@ -64,7 +64,7 @@ def test_each_thing_that_can_not_work_is_one_line(
 
 
 @pytest.mark.usefixtures("uv")
-def test_laurel_env_comes_before_what_is_found(
+def test_laurel_env_overrides_what_is_found(
     top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = shutil.copytree(top / "tests/projects/refused/memory_layer", tmp_path / "project")
@@ -76,7 +76,7 @@ def test_laurel_env_comes_before_what_is_found(
     ]
 
 
-def test_requirements_that_nothing_meets_are_refused_with_what_uv_says(
+def test_unsolvable_requirements_are_refused(
     uv: Path, top: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     uv.write_text("No solution found\n")
@@ -88,7 +88,7 @@ def test_requirements_that_nothing_meets_are_refused_with_what_uv_says(
     )
 
 
-def test_a_package_that_is_built_from_source_is_the_machines_to_judge_and_told(
+def test_package_without_a_wheel_is_noted(
     uv: Path, top: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     uv.write_text("  x Failed to build `psycopg2==2.9.10`\n")
@@ -99,7 +99,7 @@ def test_a_package_that_is_built_from_source_is_the_machines_to_judge_and_told(
     assert "has no wheel" not in inspected(top / "tests/projects/long_poll", monkeypatch, capsys)[1]
 
 
-def test_the_version_is_the_systems_unless_another_is_asked_for(
+def test_inspection_uses_the_systems_python(
     uv: Path, top: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OS", "debian-12")
@@ -111,7 +111,7 @@ def test_the_version_is_the_systems_unless_another_is_asked_for(
     assert "--python-version 3.12" in (uv.parent / "calls").read_text()
 
 
-def test_the_version_that_laurel_env_names_is_the_one_that_is_inspected_for(
+def test_inspection_uses_the_python_of_laurel_env(
     uv: Path, top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = shutil.copytree(top / "tests/projects/long_poll", tmp_path / "project")
@@ -127,7 +127,7 @@ def test_the_version_that_laurel_env_names_is_the_one_that_is_inspected_for(
     assert inspection.main() == 1
 
 
-def test_a_lock_of_another_tool_is_put_to_uv_as_requirements(uv: Path, tmp_path: Path) -> None:
+def test_other_locks_are_converted_for_uv(uv: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     (project / "Pipfile.lock").write_text(
