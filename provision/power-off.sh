@@ -1,22 +1,21 @@
 #!/usr/bin/env bash
-# Packer's shutdown command: takes the build user, and ends the machine so that
-# no service writes after it. An orderly shutdown would leave a random seed, the
-# copies that userdel made of passwd, a log of all that.
+# Packer's shutdown command: removes the build user, and powers off so that no service
+# writes to the disk afterwards. An orderly shutdown would leave a random seed and logs.
 set -euo pipefail
 
-# --force: this very session is his.
+# --force: this session belongs to that user.
 rm -f /etc/sudoers.d/90-cloud-init-users
 userdel --force --remove laurel-build
 rm -f /etc/{passwd,shadow,group,gshadow,subuid,subgid}-
-# Who logged in, and what Packer brought.
+# Login records, and the files that Packer uploaded.
 find /var/log /var/lib -type f \( -path '/var/log/*' -o -path '/var/lib/wtmpdb/*' -o -path '/var/lib/lastlog/*' \) -delete
 rm -rf /tmp/* /tmp/.[!.]* /var/tmp/*
 
-# What was freed is discarded only once the disk knows of it.
+# fstrim discards free blocks only after the deletions are on the disk.
 sync
 fstrim --all --quiet-unsupported
 
-# The kernel is told itself: make all file systems read-only (u), then power off (o).
+# Ask the kernel directly: make all file systems read-only (u), then power off (o).
 echo u >/proc/sysrq-trigger
 for _ in {1..60}; do
 	if dmesg | grep -q 'Emergency Remount complete'; then
@@ -24,5 +23,5 @@ for _ in {1..60}; do
 	fi
 	sleep 1
 done
-echo "laurel: error: the machine was told to power off a minute ago, and is still up" >&2
+echo "laurel: error: the machine is still up a minute after it was asked to power off" >&2
 exit 1

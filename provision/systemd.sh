@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sourced by 50-supervisor, in place of the guide's program, where PROCESS_MANAGER
-# is systemd: the units of the processes, and what starts them.
+# Sourced by 50-supervisor if PROCESS_MANAGER is systemd: installs and starts units for the
+# processes instead of the guide's program.
 
 install_file usr/lib/systemd/system/laurel-processes.service
 render etc/systemd/system/asgi.socket
@@ -9,7 +9,7 @@ for unit in asgi wsgi procfile; do
 	place "$PROVISION/files/etc/systemd/system/asgi@.service.d/laurel.conf" "/etc/systemd/system/$unit@.service.d/laurel.conf"
 done
 if changed; then
-	# They end as what they were started as; systemd forgets that as it reads the files.
+	# Stop the processes while systemd still knows the units that started them.
 	if systemctl is-active --quiet laurel-processes.service; then
 		systemctl stop laurel-processes.service asgi.socket
 	fi
@@ -17,5 +17,5 @@ if changed; then
 fi
 systemctl enable --quiet laurel-processes.service
 systemctl start laurel-processes.service
-# That runs already where only their number has changed.
+# If only the number of processes changed, the service is already active and starts none.
 laurel_tool start

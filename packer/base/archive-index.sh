@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints the checksums of the package indexes that the archive signs for a
-# suite today: they change when, and only when, a package in it does.
-# Usage: archive-index.sh SUITE. Fails when the archive can't be asked.
+# Prints the checksums of the package indexes that the archive currently signs
+# for a suite. They change exactly when a package in the suite changes.
+# Usage: archive-index.sh SUITE. Fails if the archive is not reachable.
 set -euo pipefail
 
 suite=${1:?usage: archive-index.sh SUITE}
@@ -9,14 +9,14 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/lists/partial" "$work/cache"
 
-# mmdebstrap knows the default mirrors of a suite: no host is named here.
+# mmdebstrap knows the default mirrors of a suite.
 mmdebstrap --quiet --variant=custom --skip=update,download,extract,cleanup \
 	--setup-hook="cp \"\$1/etc/apt/sources.list\" '$work/'" "$suite" - >/dev/null 2>"$work/log" || {
 	cat "$work/log" >&2
 	exit 1
 }
 
-# The signed InRelease files alone, a few hundred kB.
+# Download only the signed InRelease files, a few hundred kB.
 cat >"$work/apt.conf" <<-EOF
 	Acquire::IndexTargets::deb::Packages::DefaultEnabled "false";
 	Acquire::IndexTargets::deb::Translations::DefaultEnabled "false";

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Builds the base disk of a system from its own signed archive: GPT, one ext4
-# root that grows, boots under BIOS and UEFI, cloud-init, serial console.
+# root that grows, BIOS and UEFI, cloud-init, serial console.
 #
 # Usage: build.sh VAR_FILE ACCELERATOR OUTPUT.qcow2, as root.
 # VAR_FILE is one of packer/os/; ACCELERATOR is `kvm`, `tcg` or `auto`.
 #
-# Partitions are written into a plain file: a loop device with partitions needs
-# a kernel that not every build host has.
+# Writes the partitions into a plain file, because not every build host's kernel
+# has loop devices with partitions.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "$0")")
@@ -21,7 +21,7 @@ readonly esp_mib=64        # shim, GRUB and room for firmware updates
 readonly root_start=66     # MiB; last on the disk, so that it can grow
 readonly boot_limit=300    # seconds; 30 in emulation on two idle cores
 
-# value NAME: one string of the var-file.
+# value NAME: prints one string of the var-file.
 value() {
 	sed -n "s/^$1 *= *\"\(.*\)\"\$/\1/p" "$var_file"
 }
@@ -36,8 +36,8 @@ trap 'rm -rf "$work"' EXIT
 root=$work/root
 disk=$work/disk.raw
 
-# What a vendor's cloud image has and the archive's minimum lacks. dbus: without
-# it `cloud-init status --wait` waits for ever; e2fsprogs: the root would not grow.
+# Packages that a vendor's cloud image has and the archive's minimum lacks. Without dbus,
+# `cloud-init status --wait` never ends; without e2fsprogs the root does not grow.
 read -ra packages <<<"$kernel_package $boot_packages"
 packages+=(
 	systemd-sysv dbus udev kmod e2fsprogs systemd-timesyncd
@@ -45,11 +45,10 @@ packages+=(
 	ca-certificates iproute2 iputils-ping netbase procps less logrotate tzdata
 )
 
-# The package lists stay for the bake, which then needs no `apt-get update` and no new cache of
-# them: both take long in emulation. seal.sh removes them. No descriptions of packages in other
-# languages: nobody reads them here.
+# The package lists and their cache stay for the bake, because `apt-get update` takes long in
+# emulation; seal.sh removes them. Translated package descriptions are not needed.
 echo "base: the root file system of $suite"
-# shellcheck disable=SC2016 # $1 is for the shell that runs the hook
+# shellcheck disable=SC2016 # $1 is a parameter of the hook's shell
 mmdebstrap --mode=root --variant=minbase --format=directory \
 	--include="${packages[*]}" \
 	--skip=cleanup/apt/lists,cleanup/apt/cache \
@@ -72,7 +71,7 @@ fi
 
 echo "base: the disk"
 truncate -s "${disk_mib}M" "$disk"
-# Partition numbers as on the vendors' cloud images: the root is 1.
+# Partition numbers as on the vendors' cloud images, where the root is 1.
 sfdisk --quiet "$disk" <<-EOF
 	label: gpt
 	disk14 : start=${bios_boot_start}MiB, size=1MiB, type=21686148-6449-6E6F-744E-656564454649
@@ -81,7 +80,7 @@ sfdisk --quiet "$disk" <<-EOF
 EOF
 mkfs.vfat -n ESP -C "$work/esp" $((esp_mib * 1024)) >/dev/null
 dd if="$work/esp" of="$disk" bs=1M seek="$esp_start" conv=notrunc,sparse status=none
-# 1 MiB is left at the end for GPT's second header.
+# 1 MiB stays free at the end for GPT's second header.
 mke2fs -q -t ext4 -L root -m 1 -d "$root" -E offset=$((root_start << 20)) \
 	"$disk" $(((disk_mib - root_start - 1) * 1024))k
 
@@ -91,8 +90,8 @@ if [[ $accelerator == auto ]]; then
 	accelerator=$("$here/../accelerator.sh" "$work/vmlinuz")
 fi
 
-# GRUB writes to the disk that it will boot from, so it is installed by the
-# machine itself, started once from outside with the installer as its init.
+# GRUB must be installed on the machine that boots from the disk. So QEMU starts the machine
+# once with the kernel from outside the disk and the installer as init.
 echo "base: the boot loader ($accelerator)"
 timeout --foreground "$boot_limit" qemu-system-x86_64 -nodefaults -no-user-config -nographic -no-reboot \
 	-machine "pc,accel=$accelerator" -cpu max -m 1024 \

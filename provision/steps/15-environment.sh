@@ -1,22 +1,21 @@
 #!/usr/bin/env bash
-# The guide supposes a virtual environment: this makes it, from the file that says
-# what the project needs (REQUIREMENTS), and names it after that file's content.
-# 20-site links the release to /srv/site/environments/current.
+# The guide assumes a virtualenv. This step makes it from the project's requirements
+# (REQUIREMENTS) and names it after their content. 20-site then links the release to
+# /srv/site/environments/current.
 source "$(dirname "$0")/../lib.sh"
 
 readonly environments=/srv/site/environments cache=/var/cache/laurel
 export UV_CACHE_DIR=$cache/packages UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never
 file=$PROJECT/$REQUIREMENTS
-[[ -f $file ]] || die "REQUIREMENTS names no file: $file"
+[[ -f $file ]] || die "REQUIREMENTS: there is no file $file"
 
-# shellcheck disable=SC2086 # names of packages, separated by blanks
+# shellcheck disable=SC2086 # package names, separated by blanks
 [[ -z $APT_PACKAGES ]] || apt_install $APT_PACKAGES
 
 install -d -m 0755 /srv/site "$environments"
 
-# find_uv: prints the path of uv, which installs the project. The bake brings it
-# along; otherwise it goes into an environment of its own. The system's Python
-# gets no package.
+# find_uv: prints the path of uv, which installs the project. A bake uploads uv; on other
+# machines this installs it into its own virtualenv, so that the system's Python stays as it is.
 find_uv() {
 	local brought
 	brought=$(dirname "$PROVISION")/bin/uv
@@ -34,7 +33,7 @@ find_uv() {
 	echo "$cache/uv/bin/uv"
 }
 
-# sources: the files that decide what is installed. Requirements may include others.
+# sources: prints the files that decide what is installed. Requirements files may include others.
 sources() {
 	case $file in
 	*.lock) find "$(dirname "$file")" -maxdepth 1 \( -path "$file" -o -name pyproject.toml -o -name Pipfile \) ;;
@@ -42,7 +41,7 @@ sources() {
 	esac
 }
 
-# as_requirements TARGET: prints the path of a requirements file; TARGET, for what is none.
+# as_requirements TARGET: prints the path of a requirements file; a lock file is converted into TARGET.
 as_requirements() {
 	case $(basename "$file") in
 	uv.lock)
@@ -60,14 +59,14 @@ as_requirements() {
 	echo "$1"
 }
 
-# install_packages OPTION...: into the environment; what uv said is in $said.
+# install_packages OPTION...: installs into the virtualenv; uv's output is in the file $said.
 install_packages() {
 	"$uv" pip install --quiet --python "$environment" "$@" 2>&1 | tee "$said" >&2
 }
 
-# headers: what the packages that are often built from source need for it.
+# headers: prints the -dev packages that common Python packages need for a build from source.
 headers() {
-	# Not cat: the first line of a file may follow one without an end, or a mark of UTF-8.
+	# sed instead of cat, because a file may end without a newline or begin with a UTF-8 mark.
 	{
 		echo "$requirements"
 		sources
@@ -92,23 +91,23 @@ installed() {
 	dpkg-query -W -f '${Package}\n' | sort
 }
 
-# install_built: the compiler and headers come, build, and go again; what was built keeps the
-# libraries that it is linked to.
+# install_built: installs the compiler and headers, builds, and removes them. The libraries that the
+# built packages link to stay.
 install_built() {
 	local before added kept unneeded
-	log "  what has no wheel is built from source: the compiler and the headers come"
+	log "  packages without a wheel are built from source: installing the compiler and headers"
 	before=$(installed)
-	# shellcheck disable=SC2046,SC2086 # names of packages, separated by blanks
+	# shellcheck disable=SC2046,SC2086 # package names, separated by blanks
 	apt_install build-essential pkg-config python3-dev $(headers) $BUILD_PACKAGES
-	install_packages "${options[@]}" || die "$REQUIREMENTS was not installed, with a compiler either: the lines above" \
-		"say why. Headers that a package needs: BUILD_PACKAGES=\"libfoo-dev\" in laurel.env"
+	install_packages "${options[@]}" || die "cannot install $REQUIREMENTS, even with a compiler: see the lines" \
+		"above. If a package needs headers, add BUILD_PACKAGES=\"libfoo-dev\" to laurel.env"
 	added=$(comm -13 <(echo "$before") <(installed))
 	kept=$(find "$environment" -name '*.so*' -exec ldd {} + 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// {print $3}' |
 		sort -u | xargs -r realpath | xargs -r -n 1 dpkg -S 2>/dev/null | cut -d: -f1 | sort -u)
-	log "  the compiler and headers go again"
+	log "  removing the compiler and headers"
 	xargs -r apt-mark auto >/dev/null <<<"$added"
 	comm -12 <(echo "$added") <(echo "$kept") | xargs -r apt-mark manual >/dev/null
-	# What is installed already may recommend or suggest a compiler: that keeps none.
+	# Remove the compiler even if an installed package recommends or suggests one.
 	unneeded=$(apt-get --simulate -o APT::AutoRemove::RecommendsImportant=false \
 		-o APT::AutoRemove::SuggestsImportant=false autoremove | awk '$1 == "Remv" {print $2}' | sort)
 	comm -12 <(echo "$added") <(echo "$unneeded") | DEBIAN_FRONTEND=noninteractive xargs -r apt-get -y -q purge >/dev/null
@@ -132,24 +131,24 @@ if [[ ! -e $environment/complete ]]; then
 	said=$work/said
 	python=/usr/bin/python3
 	if [[ $SITE_PYTHON != system ]]; then
-		# The system's archive may have it; else a build of its own, where the host may fetch one.
+		# From the system's archive if it has this version; otherwise uv downloads a build.
 		if [[ -n $(apt-cache search --names-only "^python$SITE_PYTHON-venv\$") ]]; then apt_install "python$SITE_PYTHON-venv"; fi
 		export UV_PYTHON_DOWNLOADS=automatic UV_PYTHON_INSTALL_DIR=/srv/site/pythons
 		python=$SITE_PYTHON
 	fi
 	"$uv" venv --quiet --python "$python" "$environment" ||
-		die "SITE_PYTHON=$SITE_PYTHON is not to be had here: leave it out for the system's, $(python3 --version)"
+		die "SITE_PYTHON=$SITE_PYTHON is not available: leave it out to use the system's, $(python3 --version)"
 
 	requirements=$(as_requirements "$work/requirements.txt")
 	options=(-r "$requirements")
-	# Where one package names the content that it must have, all must.
+	# If one requirement has a hash, require hashes for all.
 	if grep -q -- '--hash=' "$requirements"; then options+=(--require-hashes); fi
 	if ! install_packages "${options[@]}"; then
 		grep -q 'Failed to build' "$said" ||
-			die "$REQUIREMENTS was not installed for $("$environment/bin/python" --version): the lines above say why"
+			die "cannot install $REQUIREMENTS for $("$environment/bin/python" --version): the lines above say why"
 		install_built
 	fi
-	# What serves the project, and the layer that was chosen for it: what the project has of it stays.
+	# The chosen servers and channel layer, unless the project installs its own version of them.
 	wanted=$(laurel_tool server-packages)
 	mapfile -t wanted <<<"$wanted"
 	[[ $CHANNEL_LAYER != pubsub && $CHANNEL_LAYER != core ]] || wanted+=(channels-redis)
@@ -158,18 +157,19 @@ if [[ ! -e $environment/complete ]]; then
 		"$uv" pip show --quiet --python "$environment" "${package%%[<>=]*}" 2>/dev/null || missing+=("$package")
 	done
 	if ((${#missing[@]} > 0)); then
-		log "  ${missing[*]}, which $REQUIREMENTS does not have"
+		log "  ${missing[*]}: not in $REQUIREMENTS, installed for the chosen servers and channel layer"
 		install_packages "${missing[@]}" ||
-			die "${missing[*]} goes with nothing that is installed: add it to $REQUIREMENTS"
+			die "${missing[*]}: conflicts with the installed packages; add a version that fits to $REQUIREMENTS"
 	fi
 
 	log "  virtual environment $id: byte code"
-	# All of it now, for no process may write here later; but for the tests of the packages, a third.
+	# Compile now, because no process may write here later. The tests of packages, a third of the
+	# files, are left out.
 	"$environment/bin/python" -m compileall -q -j 0 -x '/site-packages/.*/tests?/' "$environment/lib"
 	touch "$environment/complete"
 fi
 
-# What reads DATABASE_URL for a project that has nothing to read it with.
+# Reads DATABASE_URL for projects that do not read it themselves.
 library=/usr/lib/laurel/production/lib
 if ! cmp -s "$PROVISION/production/requirements.txt" "$library/requirements.txt"; then
 	rm -rf "$library"

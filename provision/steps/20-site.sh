@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The guide supposes a project on the machine: this makes its user, its release
-# (code, static files, a link to the virtual environment) and its settings.
+# The guide assumes a project on the machine. This step makes its user, its release
+# (code, static files, a link to the virtualenv) and its settings.
 source "$(dirname "$0")/../lib.sh"
 
 getent group site >/dev/null || groupadd --system site
@@ -10,10 +10,10 @@ getent passwd site >/dev/null ||
 install -d -m 0755 /srv/site /srv/site/releases /etc/laurel
 install_file usr/lib/tmpfiles.d/site.conf
 systemd-tmpfiles --create site.conf
-# Others may pass and not list: nginx's workers open their logs here as www-data.
+# Mode 0751: nginx's workers open their logs here as www-data, but must not list the folder.
 install -d -m 0751 -o root -g adm /var/log/site
 
-# The settings as baked, for the machine's boots.
+# The baked settings; every boot reads them.
 build_env=$(mktemp)
 for name in $SETTING_NAMES; do
 	value=${!name}
@@ -24,7 +24,7 @@ done >"$build_env"
 place "$build_env" /etc/laurel/build.env
 rm "$build_env"
 
-# The project's own variables, unless site.env says otherwise.
+# The project's own variables on every machine; site.env overrides them.
 project_env=$(mktemp)
 project exports "$PROJECT" >"$project_env"
 place "$project_env" /etc/laurel/project.env
@@ -37,17 +37,18 @@ for module in "$PROVISION"/production/*.py; do
 	place "$module" "/usr/lib/laurel/production/$(basename "$module")"
 done
 if changed; then python3 -m compileall -q "${CHANGED[@]}"; fi
-# The steps of supervisor and nginx render their own files, and see whether they have changed.
+# Only the environment: the steps for supervisor and nginx render their own files, to see whether
+# these changed.
 laurel_tool configure --environment
 
-# pack: the project's files as a tar archive, which is the same for the same content. In exclude.txt,
-# `*` does not match a slash.
+# pack: the project's files as a tar archive. A release is named after the archive's content, so an
+# unchanged project is the same release. In exclude.txt, `*` does not match a slash.
 pack() {
 	tar -C "$PROJECT" --sort=name --mtime='2000-01-01 UTC' --owner=site --group=site --mode='u=rwX,g=rX,o=' \
 		--no-wildcards-match-slash --exclude-from="$PROVISION/exclude.txt" -cf - .
 }
-# Releases with the same requirements share one virtual environment: a changed line of code costs
-# no second one.
+# Releases with the same requirements share one virtualenv, so a changed line of code needs no
+# second one.
 environment=$(readlink /srv/site/environments/current)
 id=$(
 	{
@@ -61,24 +62,24 @@ if [[ ! -e $release/complete ]]; then
 	log "  release $id: code"
 	rm -rf "$release"
 	install -d -m 0755 "$release" "$release/public"
-	# Settings may make folders when they are imported, such as one for logs: until the end of this,
-	# the code is the site's own.
+	# Settings may make folders on import, such as one for logs. So the code belongs to the site's user
+	# until the static files are collected.
 	install -d -m 0750 -o site -g site "$release/app"
 	pack | tar -xf - -C "$release/app"
 	ln -s "../../environments/$environment" "$release/venv"
-	# The folder of manage.py, where every command of the site runs.
+	# The folder of manage.py: the working directory of all the site's commands.
 	ln -s "app/$DJANGO_ROOT" "$release/django"
-	# What was written for another Python may lie beside the project's own code.
-	"$release/venv/bin/python" -m compileall -q "$release/app" || log "  some files are not Python: the lines above"
+	# Code for another Python version, next to the project's own, must not stop the bake.
+	"$release/venv/bin/python" -m compileall -q "$release/app" || log "  some files do not compile, see the lines above"
 
 	log "  release $id: static files"
 	static=$release/public$STATIC_URL
 	install -d -o site -g site "$static"
 	if ! said=$(runuser -u site -- /usr/lib/laurel/exec-site env -C "$release/django" STATIC_ROOT="$static" \
 		"$release/venv/bin/python" manage.py collectstatic --noinput --verbosity 0 2>&1); then
-		grep -q "Unknown command: 'collectstatic'" <<<"$said" || die "the project's settings or its static files" \
-			"fail:"$'\n'"${said//$release\/app\//}"$'\n'"A value that they need from outside: \`export NAME=value\` in laurel.env"
-		log "  the project has none"
+		grep -q "Unknown command: 'collectstatic'" <<<"$said" || die "collectstatic failed in the" \
+			"project:"$'\n'"${said//$release\/app\//}"$'\n'"If its settings need a variable, add \`export NAME=value\` to laurel.env"
+		log "  the project has no static files"
 	fi
 	chown -R root:site "$release/app"
 	chmod -R u=rwX,g=rX,o= "$release/app"
@@ -93,7 +94,7 @@ if [[ $(readlink /srv/site/current) != "releases/$id" ]]; then
 	log "  release $id is current"
 fi
 
-# The live one and the two before it are kept, and what they run on.
+# Keep the current release, the two before it, and their virtualenvs.
 find /srv/site/releases -mindepth 1 -maxdepth 1 -type d ! -name "$id" -printf '%T@ %p\n' | sort -rn |
 	tail -n +3 | cut -d' ' -f2- | xargs -r rm -rf
 for environment in /srv/site/environments/*/; do

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The guide: a channel layer in memory loses messages between processes. Redis
-# carries them; a project that several processes can't share is refused.
+# A channel layer in memory, as the guide allows, does not reach other processes. Redis carries
+# the messages; a project with a layer in memory is refused if it runs in several processes.
 source "$(dirname "$0")/../lib.sh"
 
 install_file etc/systemd/system/redis-server.service.d/laurel.conf

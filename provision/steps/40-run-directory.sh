@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Guide: "sudo mkdir /run/daphne/", its owner, and the tmpfiles.d entry that
-# makes it again at each boot.
+# makes it at each boot.
 source "$(dirname "$0")/../lib.sh"
 
 install_file usr/lib/tmpfiles.d/daphne.conf

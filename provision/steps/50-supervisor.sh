@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Guide: the [fcgi-program:asgi] of supervisor, then "sudo supervisorctl reread"
-# and "sudo supervisorctl update". With PROCESS_MANAGER=systemd, units in its place.
+# and "sudo supervisorctl update". With PROCESS_MANAGER=systemd, units instead.
 source "$(dirname "$0")/../lib.sh"
 
-# The operator's command: it says who holds the port, where the processes can't have it.
+# Before the processes start: if their port is in use, the operator's command names the program.
 place_package "$PROVISION/files/usr/lib/laurel/laurel" /usr/lib/laurel/laurel
 install_file usr/lib/laurel/settings.toml
 for server in "$PROVISION"/files/usr/lib/laurel/servers/*.conf; do

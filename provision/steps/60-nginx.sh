@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Guide: the upstream and the server of nginx, then "sudo service nginx reload".
+# Guide: nginx's upstream and server blocks, then "sudo service nginx reload".
 source "$(dirname "$0")/../lib.sh"
 
 install_file etc/systemd/system/nginx.service.d/laurel.conf
@@ -20,6 +20,6 @@ if changed; then
 	systemctl reload-or-restart nginx.service
 fi
 
-# Every template is in its place by now: this renders them all again.
+# Only now are all templates on the machine, so that a reload can render them all.
 laurel_tool reload --if-outdated
 laurel_tool wait

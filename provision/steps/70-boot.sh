@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# The guide ends at a machine that runs; this is what its next boot needs.
+# Not in the guide, which ends with a running machine: the units that the next boot needs.
 source "$(dirname "$0")/../lib.sh"
 
 units=(laurel-first-boot.service laurel-configure.service laurel-migrate.service laurel-watch.service)
 install_file usr/lib/laurel/begin-again 0755
 install_file etc/systemd/system/cloud-config.service.d/laurel.conf
-# A machine that is provisioned has had its first boot, whole.
+# A machine that is being provisioned has completed its first boot.
 for instance in /var/lib/cloud/instances/*/; do
 	[[ ! -d $instance ]] || touch "${instance}laurel-complete"
 done
@@ -18,6 +18,6 @@ install_file etc/systemd/networkd.conf.d/laurel.conf
 install_file etc/cloud/cloud.cfg.d/50-laurel-gce.cfg
 if changed; then
 	systemctl enable --quiet "${units[@]}"
-	# The others are for boots; this run has done their work already.
+	# The other units run at boot; this run has already done their work.
 	systemctl restart laurel-watch.service logrotate.timer
 fi

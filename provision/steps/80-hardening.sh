@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a machine on the open network needs besides the guide.
+# Not in the guide: what a machine on a public network needs.
 source "$(dirname "$0")/../lib.sh"
 
 install_file etc/ssh/sshd_config.d/50-laurel.conf
@@ -16,7 +16,7 @@ if changed; then
 	systemctl restart systemd-journald.service
 fi
 
-# SSH over VSOCK: nobody asked for it, and each boot logs an error where there is none.
+# Turn off SSH over VSOCK: it is not used, and without VSOCK each boot logs an error.
 generator=/etc/systemd/system-generators/systemd-ssh-generator
 if [[ -e /usr/lib/systemd/system-generators/systemd-ssh-generator && ! -L $generator ]]; then
 	install -d "${generator%/*}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Not in the guide: what this machine was made of, for `laurel describe`.
+# Not in the guide: records what this machine was built from, for `laurel describe`.
 source "$(dirname "$0")/../lib.sh"
 
 laurel_tool describe --write

@@ -1,77 +1,74 @@
-"""What the documents name is there."""
+"""The documentation names only what exists, and every setting is documented."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
+import settings_tables
 from acceptance.hygiene.items import ITEMS
 from export import chosen
-from laurel import env_file, settings
+from laurel import env_file
+from laurel.schema import ADMINISTRATOR, SETTINGS
+from unit.documents import shell_blocks
 
 CLOUDS = ("azure", "digitalocean", "ec2", "gce", "hetzner", "openstack")
 
 
-def shell(page: Path) -> list[str]:
-    """The blocks of `page` that are to be typed, in their order."""
-    return re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-
-
-def test_every_check_that_is_named_exists(top: Path) -> None:
-    named = re.findall(r"`(test_\w+)`", (top / "docs/traps.md").read_text())
-    programs = [*top.glob("tests/*/test_*.py"), *top.glob("tests/acceptance/**/*.py")]
-    there = {name for path in programs for name in re.findall(r"def (test_\w+)", path.read_text())}
+def test_documents_name_only_existing_checks(top: Path) -> None:
+    text = "".join(page.read_text() for page in top.glob("docs/**/*.md"))
+    named = set(re.findall(r"`(test_\w+(?:\.py)?)`", text))
+    modules = [*top.glob("tests/*/test_*.py"), *top.glob("tests/acceptance/**/*.py")]
+    existing = {path.name for path in modules}
+    for path in modules:
+        existing |= set(re.findall(r"def (test_\w+)", path.read_text()))
     assert len(named) > 20
-    assert set(named) - there == set()
+    assert named - existing == set()
 
 
-def test_every_command_and_file_of_the_documents_is_there(top: Path) -> None:
+def test_documents_name_only_existing_targets_and_files(top: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (top / "Makefile").read_text(), re.MULTILINE))
     for document in (top / "README.md", *top.glob("docs/**/*.md")):
         text = document.read_text()
-        commands = set(re.findall(r"`make ([a-z-]+)|^make ([a-z-]+)", text, re.MULTILINE))
-        assert {first or second for first, second in commands} <= targets, document
-        for link in re.findall(r"\]\(([^)#:]+)\)", text):
-            assert (document.parent / link).exists(), f"{document}: {link}"
+        assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets, document
+        linked = {document.parent / link for link in re.findall(r"\]\(([^)#:]+)[)#]", text)}
+        named = {top / path for path in re.findall(r"`((?:docs|packer|tests)/[\w./-]+)`", text)}
+        assert [path for path in linked | named if not path.exists()] == [], document
 
 
-def test_every_setting_is_in_the_documents(top: Path) -> None:
-    settings = re.findall(
-        r'^: "\$\{(\w+):=', (top / "provision/settings.sh").read_text(), re.MULTILINE
-    )
-    documents = [top / "README.md", top / "docs/projects.md", top / "docs/servers.md"]
-    text = "".join(document.read_text() for document in documents)
-    assert [name for name in settings if f"`{name}`" not in text] == []
+def test_tables_of_settings_are_current(top: Path) -> None:
+    """`make format` writes them."""
+    texts = [page.read_text() for page in settings_tables.pages(top)]
+    assert [settings_tables.render(text) for text in texts] == texts
+    shown = [group for text in texts for group in settings_tables.groups(text)]
+    assert sorted(shown) == ["build", "host", "machine", "run"]
 
 
-def test_every_key_of_the_first_boots_example_is_known(top: Path, tmp_path: Path) -> None:
+def test_settings_found_in_a_project_are_documented(top: Path) -> None:
+    page = (top / "docs/projects.md").read_text()
+    found = [name for name, setting in SETTINGS.items() if setting.group == "project"]
+    assert [name for name in found if f"`{name}`" not in page] == []
+
+
+def test_first_boot_example_has_only_valid_settings(top: Path, tmp_path: Path) -> None:
     page = (top / "docs/first-boot.md").read_text()
     (content,) = re.findall(r"content: \|\n((?: {6}.*\n)+)", page)
     example = tmp_path / "site.env"
-    # Those that are commented out, too.
+    # With the settings that the example has commented out.
     example.write_text(re.sub(r"^ *(# (?=\S+=|export ))?", "", content, flags=re.MULTILINE))
     found = env_file.read(example)
-    baked = re.findall(
-        r'^: "\$\{(\w+):=', (top / "provision/settings.sh").read_text(), re.MULTILINE
-    )
-    known = {*baked, *settings.FOR_THE_SITE}
     assert len(found.values) >= 6
     assert found.problems == []
-    assert {key for key in found.values if not key.startswith(settings.ADMINISTRATOR)} <= known
+    given = {key for key in found.values if not key.startswith(ADMINISTRATOR)}
+    assert [key for key in given if SETTINGS[key].problems(found.values[key])] == []
 
 
-def test_the_page_of_the_first_boot_has_every_key_that_a_machine_takes(top: Path) -> None:
-    page = (top / "docs/first-boot.md").read_text()
-    assert [key for key in settings.FOR_THE_SITE if f"`{key}`" not in page] == []
-
-
-def test_every_check_of_the_disk_is_in_the_document_and_no_other(top: Path) -> None:
-    text = (top / "docs" / "sealing.md").read_text()
+def test_sealing_names_every_check_of_the_disk(top: Path) -> None:
+    text = (top / "docs/sealing.md").read_text()
     rows = [line.split("|")[3] for line in text.splitlines() if line.startswith("| ")][2:]
     assert set(re.findall(r"`([^`]+)`", " ".join(rows))) == {item.name for item in ITEMS}
 
 
-def test_each_cloud_has_a_page_and_the_index_leads_to_it(top: Path) -> None:
+def test_index_links_every_cloud_page(top: Path) -> None:
     folder = top / "docs/clouds"
     pages = {f"{cloud}.md" for cloud in CLOUDS}
     assert {page.name for page in folder.glob("*.md")} == {"README.md", *pages}
@@ -79,44 +76,23 @@ def test_each_cloud_has_a_page_and_the_index_leads_to_it(top: Path) -> None:
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_a_clouds_page_ends_with_the_proof(top: Path, cloud: str) -> None:
-    text = (top / f"docs/clouds/{cloud}.md").read_text()
-    fences = re.findall(r"^```(.*)$", text, re.MULTILINE)
-    assert fences == ["sh", ""] * (len(fences) // 2)  # all that is typed is looked at
-    last = shell(top / f"docs/clouds/{cloud}.md")[-1]
-    assert last.splitlines()[-1].startswith("make acceptance HOST=")
-    assert text.endswith(f"{last}```\n")
-
-
-@pytest.mark.parametrize("cloud", [*CLOUDS, "README"])
-def test_what_a_clouds_page_has_typed_is_shell(top: Path, tmp_path: Path, cloud: str) -> None:
-    typed = "\n".join(shell(top / f"docs/clouds/{cloud}.md"))
-    script = tmp_path / "page.sh"
-    script.write_text(typed)
-    subprocess.run(["bash", "-n", script], check=True)
-    # Warns of a variable that nothing uses, too; one in capitals that nothing sets, it lets pass.
-    subprocess.run(["shellcheck", "--shell=bash", "--severity=warning", script], check=True)
-    given = {"HOME", *re.findall(r"(?:^| )([A-Z_]+)=", typed, re.MULTILINE)}
-    assert set(re.findall(r"\$\{?([A-Z_]+)", typed)) - given == set()
-
-
-def test_the_user_data_of_the_clouds_are_the_example(top: Path) -> None:
-    index = (top / "docs/clouds/README.md").read_text()
-    (command,) = re.findall(r"^(sed .*) >build/user-data.yaml$", index, re.MULTILINE)
-    told = subprocess.run(
-        ["bash", "-c", command], cwd=top, capture_output=True, text=True, check=True
-    ).stdout
-    assert told.startswith("#cloud-config\n")
-    assert f"```yaml\n{told}```" in (top / "docs/first-boot.md").read_text()
+def test_cloud_page_proves_then_removes_the_machine(top: Path, cloud: str) -> None:
+    page = top / f"docs/clouds/{cloud}.md"
+    fences = re.findall(r"^```(.*)$", page.read_text(), re.MULTILINE)
+    assert fences == ["sh", ""] * (len(fences) // 2)  # shell_blocks sees every block
+    *_, proof, removal = shell_blocks(page)
+    assert proof.startswith("make acceptance HOST=")
+    assert "delete" in removal
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)
-def test_what_a_clouds_page_uploads_is_what_is_made(top: Path, cloud: str) -> None:
+def test_cloud_page_uploads_an_exported_file(top: Path, cloud: str) -> None:
     image = Path("build/image/laurel-debian-13-amd64.qcow2")
     index = (top / "docs/clouds/README.md").read_text()
-    (asked,) = re.findall(r'^make export FORMATS="(.*)"$', index, re.MULTILINE)
-    made = {kind.file(Path("build/export"), image) for kind in chosen(asked.split())}
-    (file,) = re.findall(r"^FILE=(.*)$", "".join(shell(top / f"docs/clouds/{cloud}.md")), re.M)
-    assert Path(file) in {image, *made}
+    (formats,) = re.findall(r'^make export FORMATS="(.*)"$', index, re.MULTILINE)
+    exported = {kind.file(Path("build/export"), image) for kind in chosen(formats.split())}
+    commands = "".join(shell_blocks(top / f"docs/clouds/{cloud}.md"))
+    (file,) = re.findall(r"^FILE=(.*)$", commands, re.MULTILINE)
+    assert Path(file) in {image, *exported}
     (row,) = re.findall(rf"^\|.*\({cloud}\.md\) \|$", index, re.MULTILINE)
     assert f"`{Path(file).name}`" in row
