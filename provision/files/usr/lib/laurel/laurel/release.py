@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import subprocess
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def write() -> None:
         before.pop("built", None)
         if before == now:
             return
-    now["built"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    now["built"] = datetime.now(UTC).isoformat(timespec="seconds")
     files.write(RELEASE, json.dumps(now, indent=2) + "\n")
 
 
