@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Sourced by every step: strict mode, log lines, settings, files onto the machine.
+# Sourced by every step: strict mode, log lines, settings, files for the machine.
 set -euo pipefail
-# Without it, a failure inside $(...) goes unseen.
+# Without it, a failure inside $(...) is ignored.
 shopt -s inherit_errexit
 
 PROVISION=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-# The project to bake lies beside provision/, as in the repository.
+# The project lies beside provision/, as in the repository.
 PROJECT=${PROJECT:-$(dirname "$PROVISION")/app}
 TEMPLATES=/usr/share/laurel/templates
 
@@ -32,10 +32,10 @@ load_settings() {
 	eval "$exports"
 }
 
-# Files that this step changed; see `changed`.
+# The files that this step has changed; see `changed`.
 CHANGED=()
 
-# place SOURCE TARGET [MODE] [OWNER:GROUP]: copies a file if it differs, whole or not at all.
+# place SOURCE TARGET [MODE] [OWNER:GROUP]: copies a file if it differs. The target is never half written.
 place() {
 	local source=$1 target=$2 mode=${3:-0644} owner=${4:-root:root}
 	if [[ -e $target ]] && cmp -s "$source" "$target" &&
@@ -53,7 +53,7 @@ install_file() {
 	place "$PROVISION/files/$1" "/$1" "${@:2}"
 }
 
-# place_package SOURCE TARGET: makes TARGET hold the Python files of SOURCE and no other.
+# place_package SOURCE TARGET: makes TARGET hold the Python files of SOURCE and no others.
 place_package() {
 	local source=$1 target=$2
 	diff -rq --exclude=__pycache__ "$source" "$target" >/dev/null 2>&1 && return
@@ -62,14 +62,13 @@ place_package() {
 	install -m 0644 "$source"/*.py "$target.laurel-new"
 	rm -rf "$target"
 	mv "$target.laurel-new" "$target"
-	# Else each machine does it when it first boots, before its site starts.
+	# Otherwise each machine compiles them at its first boot, before its site starts.
 	python3 -m compileall -q "$target"
 	CHANGED+=("$target")
 	log "  wrote $target"
 }
 
-# render PATH: places the template files/PATH where each boot renders it again,
-# and renders it at /PATH.
+# render PATH: places the template files/PATH, which each boot renders again, and renders it at /PATH.
 render() {
 	place "$PROVISION/files/$1" "$TEMPLATES/$1"
 	if [[ -n $(laurel_tool render "/$1") ]]; then
@@ -83,12 +82,12 @@ changed() {
 	((${#CHANGED[@]} > 0))
 }
 
-# The operator's command, from this folder: the machine gets it in a later step.
+# laurel_tool VERB ...: the operator's command, from this folder, because a later step installs it.
 laurel_tool() {
 	python3 "$PROVISION/files/usr/bin/laurel" "$@"
 }
 
-# apt_install PACKAGE...: installs what is missing; waits for apt's locks, asks nothing.
+# apt_install PACKAGE...: installs the missing packages. Waits for apt's locks and asks no questions.
 apt_install() {
 	local missing=() package
 	for package; do
@@ -97,13 +96,13 @@ apt_install() {
 	((${#missing[@]} > 0)) || return 0
 	log "  installing ${missing[*]}"
 	local options=(-y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold)
-	# A build host's CA bundle, where its TLS is intercepted; for this command alone.
+	# The CA bundle of a build host whose TLS is intercepted, for this command alone.
 	[[ -z ${SSL_CERT_FILE:-} ]] || options+=(-o "Acquire::https::CaInfo=$SSL_CERT_FILE")
 	export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
 	if [[ ! -e /var/lib/apt/periodic/laurel-update ]]; then
 		apt-get "${options[@]}" update
 		install -D /dev/null /var/lib/apt/periodic/laurel-update
 	fi
-	# No service starts before its step has configured it: nginx never serves its own page.
+	# No service starts before its step has configured it, so nginx never serves its default page.
 	SYSTEMD_OFFLINE=1 apt-get "${options[@]}" --no-install-recommends install "${missing[@]}"
 }

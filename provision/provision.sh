@@ -1,17 +1,16 @@
 #!/usr/bin/env bash
-# Provisions this machine: runs the steps in order. The only entry, for Packer,
-# Vagrant and a bare SSH shell alike. As root; a second run changes nothing.
+# Provisions this machine: runs the steps in order, as root. Packer, Vagrant and a bare SSH shell all
+# start here. A second run changes nothing.
 #
-#     provision.sh [STEP ...]    all steps, or those named, such as 20-site
+#     provision.sh [STEP ...]    all steps, or the named ones, such as 20-site
 #
-# Lies beside the project (app/), and beside two files that may be missing:
-# settings.env, the settings of this run, and build.env, what only the build
-# needs: proxies, a CA bundle, the revision of the source.
+# provision/ lies beside the project (app/) and beside two optional files: settings.env has the settings
+# of this run; build.env has what only the build needs (proxies, the revision of the source).
 source "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 ((EUID == 0)) || die "provision.sh needs root: run it with sudo"
 
-# Known systems; a new one is added here once its image passes the acceptance tests.
+# Add a system here when its image passes the acceptance tests.
 known="debian-12 debian-13 ubuntu-24.04"
 # shellcheck source=/dev/null
 system=$(source /etc/os-release && echo "$ID-${VERSION_ID:-unknown}")
@@ -25,24 +24,24 @@ if [[ -f $payload/build.env ]]; then
 	set +a
 fi
 if [[ -f $payload/ca.pem ]]; then
-	# uv and pip read these names; nothing is installed into the machine's own store.
+	# uv and pip read these names. The machine's own certificate store stays as it is.
 	export SSL_CERT_FILE=$payload/ca.pem PIP_CERT=$payload/ca.pem
 fi
 
-# What reads the settings, and renders the templates.
+# To read the settings and to render the templates.
 apt_install python3 python3-jinja2 python3-packaging
 load_settings
 if [[ -f /etc/laurel/build.env ]]; then
-	# Before there was a choice, it was supervisor.
+	# Machines provisioned before there was a choice run supervisor.
 	manager=$(sed -n 's/^PROCESS_MANAGER=//p' /etc/laurel/build.env)
 	[[ ${manager:-supervisor} == "$PROCESS_MANAGER" ]] ||
-		die "${manager:-supervisor} starts this machine's processes, and PROCESS_MANAGER=$PROCESS_MANAGER: that is for a new machine"
+		die "${manager:-supervisor} runs this machine's processes; PROCESS_MANAGER=$PROCESS_MANAGER needs a new machine"
 fi
 
 started=$SECONDS
 mapfile -t steps < <(cd "$PROVISION/steps" && printf '%s\n' *.sh | sed 's/\.sh$//')
 for name; do
-	[[ " ${steps[*]} " == *" $name "* ]] || die "$name is no step; the steps: ${steps[*]}"
+	[[ " ${steps[*]} " == *" $name "* ]] || die "there is no step $name; the steps are: ${steps[*]}"
 done
 (($# == 0)) || steps=("$@")
 for i in "${!steps[@]}"; do

@@ -267,8 +267,8 @@ def test_other_process_manager_is_refused(
     ran = as_root_on(payload, "ID=debian\nVERSION_ID=13\n")
     assert ran.returncode == 1
     assert ran.stderr == (
-        f"laurel: error: {manager} starts this machine's processes, and"
-        f" PROCESS_MANAGER={given or 'supervisor'}: that is for a new machine\n"
+        f"laurel: error: {manager} runs this machine's processes;"
+        f" PROCESS_MANAGER={given or 'supervisor'} needs a new machine\n"
     )
     assert "this is" not in ran.stdout
 
@@ -384,7 +384,7 @@ def test_named_steps_run_alone(payload: Payload) -> None:
     assert ran.returncode == 1
     assert ran.stdout == ""
     assert ran.stderr.startswith(
-        "laurel: error: site is no step; the steps: 10-packages 15-environment 20-site"
+        "laurel: error: there is no step site; the steps are: 10-packages 15-environment 20-site"
     )
 
 
