@@ -6,7 +6,7 @@ source "$(dirname "$0")/../lib.sh"
 
 readonly environments=/srv/site/environments cache=/var/cache/laurel
 export UV_CACHE_DIR=$cache/packages UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never
-file=$PROJECT/$REQUIREMENTS
+file=$PROJECT/${REQUIREMENTS:?}
 [[ -f $file ]] || die "REQUIREMENTS: there is no file $file"
 
 # shellcheck disable=SC2086 # package names, separated by blanks
