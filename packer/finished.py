@@ -1,17 +1,25 @@
-"""A folder of finished files: what each is made of, and their checksums."""
+"""A folder of finished files, with what each was made from and its checksum."""
 
+import fcntl
 import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import sources
 
+WORK = ".work-"
+
 
 class Finished:
-    """A folder of finished files, manifest.json and SHA256SUMS.
+    """A folder of finished files, manifest.json and SHA256SUMS. Several processes may use it.
 
-    manifest.json maps the name of a file to its description; its `key` tells what the file was
-    made from, its `sha256` which file that was.
+    manifest.json maps a file's name to its description: `key` says what the file was made from,
+    `sha256` is its checksum.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -19,40 +27,66 @@ class Finished:
         self._manifest = folder / "manifest.json"
 
     def is_current(self, name: str, key: str) -> bool:
-        """Whether the file `name` is there, whole, and was made from `key`."""
-        description = self._descriptions().get(name, {})
-        path = self.folder / name
-        return (
-            description.get("key") == key
-            and path.is_file()
-            and sources.file_digest(path) == description.get("sha256")
+        """Whether the file `name` exists, is whole, and was made from `key`."""
+        description = self.description(name)
+        return description.get("key") == key and (
+            sources.file_digest(self.folder / name) == description["sha256"]
         )
 
     def description(self, name: str) -> dict[str, Any]:
-        """What is known of the file `name`; empty if there is none."""
+        """The description of the file `name`; empty if there is no such file."""
         return dict(self._descriptions().get(name, {}))
 
-    def put(self, fresh: Path, name: str, description: dict[str, Any]) -> Path:
-        """Rename `fresh`, which is whole and on the same file system, to `name`, and describe it.
+    @contextmanager
+    def work(self) -> Iterator[Path]:
+        """A new folder on the file system of the finished files, removed at the end.
 
-        What is said of a former file holds until then, and of this one from then on.
+        Also removes the folders of processes that were killed.
         """
-        described = {**description, "sha256": sources.file_digest(fresh)}
-        target = self.folder / name
-        fresh.replace(target)
-        descriptions = {**self._descriptions(), name: described}
-        sums = "".join(
-            f"{entry['sha256']}  {file}\n" for file, entry in sorted(descriptions.items())
-        )
-        _write(self.folder / "SHA256SUMS", sums)
-        _write(self._manifest, json.dumps(descriptions, indent=2, sort_keys=True) + "\n")
-        return target
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            with _locked(self.folder):
+                for abandoned in self.folder.glob(f"{WORK}*"):
+                    with (
+                        suppress(BlockingIOError, FileNotFoundError),  # its process still runs
+                        _locked(abandoned, fcntl.LOCK_EX | fcntl.LOCK_NB),
+                    ):
+                        shutil.rmtree(abandoned)
+                work = Path(mkdtemp(prefix=WORK, dir=self.folder))
+                stack.enter_context(_locked(work))
+            stack.callback(shutil.rmtree, work, ignore_errors=True)
+            yield work
+
+    def put(self, fresh: Mapping[str, Path], description: Mapping[str, Any]) -> None:
+        """Rename whole files of `work` to the given names in this folder, and describe each."""
+        described = {
+            name: {**description, "sha256": sources.file_digest(path)}
+            for name, path in fresh.items()
+        }
+        with _locked(self.folder):
+            for name, path in fresh.items():
+                path.replace(self.folder / name)
+            descriptions = {**self._descriptions(), **described}
+            sums = (f"{entry['sha256']}  {file}\n" for file, entry in sorted(descriptions.items()))
+            _write(self.folder / "SHA256SUMS", "".join(sums))
+            _write(self._manifest, json.dumps(descriptions, indent=2, sort_keys=True) + "\n")
 
     def _descriptions(self) -> dict[str, dict[str, Any]]:
         if not self._manifest.is_file():
             return {}
         found: dict[str, dict[str, Any]] = json.loads(self._manifest.read_text())
         return {name: entry for name, entry in found.items() if (self.folder / name).is_file()}
+
+
+@contextmanager
+def _locked(folder: Path, operation: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Hold the lock of `folder`, which ends with this process at the latest."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, operation)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""build/image: the images that were baked."""
+"""build/image: the baked images."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,20 +12,18 @@ COMPRESS = ("qemu-img", "convert", "-c", "-W", "-m", "8", "-O", "qcow2")
 
 
 class Images(Finished):
-    """The folder of the finished images, NAME.qcow2."""
+    """The folder of finished images."""
 
     def publish(
         self, disk: Path, name: str, describe: Callable[[], dict[str, Any]], log: Path
     ) -> Path:
-        """Compress `disk` into the image `name`; the former one stays until this one is whole.
+        """Compress `disk` into the image `name`, which replaces a former one when it is whole.
 
-        `describe` is asked once the disk is compressed; `log` takes what qemu-img says.
-        Raises CommandError if it fails.
+        `describe` is called after the compression; `log` gets qemu-img's output.
+        Raises CommandError if qemu-img fails.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        fresh = (self.folder / name).with_suffix(".new")
-        try:
+        with self.work() as work:
+            fresh = work / name
             logged([*COMPRESS, str(disk), str(fresh)], log)
-            return self.put(fresh, name, describe())
-        finally:
-            fresh.unlink(missing_ok=True)
+            self.put({name: fresh}, describe())
+        return self.folder / name

@@ -1,6 +1,6 @@
-"""A compressed VMDK that is written and read in one go, streamOptimized: what packages take.
+"""Writes streamOptimized VMDKs: compressed, written and read in one pass, as packages need.
 
-From: VMware's Virtual Disk Format 5.0, "Stream-Optimized Compressed Sparse Extents".
+Source: VMware's Virtual Disk Format 5.0, "Stream-Optimized Compressed Sparse Extents".
 """
 
 import re
@@ -12,45 +12,45 @@ import sources
 from run import CommandError, logged
 
 SECTOR = 512  # bytes
-DESCRIPTOR = 20 * SECTOR  # what qemu-img keeps for it
-OVERHEAD = 64  # where the header tells how many sectors come before the grains, in 8 bytes
-GRAIN = struct.Struct("<QI")  # before each: its first sector on the disk; its bytes here
+DESCRIPTOR = 20 * SECTOR  # the room that qemu-img leaves for it, from the second sector on
+OVERHEAD = 64  # offset in the header of an 8-byte number: how many sectors precede the grains
+GRAIN = struct.Struct("<QI")  # precedes each grain: its first sector on the disk, its size in bytes
 
 
 def convert(disk: Path, form: str, target: Path, *, adapter: str, log: Path) -> None:
-    """Write `disk`, whose format is `form`, into the VMDK `target`, for a controller `adapter`.
+    """Convert `disk`, in QEMU's format `form`, to the VMDK `target` for a controller `adapter`.
 
-    The same disk is the same file, if `target` has the same name, which the descriptor repeats.
-    Raises CommandError if qemu-img fails, or writes what is no such stream.
+    The same disk gives the same bytes, if `target` has the same name: the descriptor contains it.
+    Raises CommandError if qemu-img fails, or if its output is not such a stream.
     """
     options = f"subformat=streamOptimized,adapter_type={adapter}"
-    # Its parts must follow each other as on the disk, so not on several CPUs (-W).
+    # Not on several CPUs (-W): the grains must have the order that they have on the disk.
     command = ["qemu-img", "convert", "-f", form, "-O", "vmdk", "-o", options]
     logged([*command, str(disk), str(target)], log)
     with target.open("r+b") as vmdk:
-        # qemu-img writes no end, or zeros that are more than one: VMware reads to the first sector
-        # of zeros, and has another checksum then than that of the file.
+        # VMware reads up to the first sector of zeros, and computes its checksum of that much.
+        # qemu-img writes no such sector, or several.
         vmdk.seek(end := _end_of_grains(vmdk))
         if vmdk.read().strip(b"\0"):
             raise CommandError(f"qemu-img left a gap in {target}, at byte {end}", [], log)
         vmdk.truncate(end)
         vmdk.truncate(end + SECTOR)
-    # qemu-img makes the name of the content up.
-    _name_content(target, "00000000")
-    _name_content(target, sources.file_digest(target)[:8])
+    # qemu-img makes up a random content ID.
+    _set_content_id(target, "00000000")
+    _set_content_id(target, sources.file_digest(target)[:8])
 
 
 def ends_in_order(vmdk: Path) -> bool:
-    """Whether after the last grain comes the marker of the end, a sector of zeros, and no more."""
+    """Whether the last grain is followed by the end marker, a sector of zeros, and nothing else."""
     with vmdk.open("rb") as file:
         file.seek(_end_of_grains(file))
         return file.read() == bytes(SECTOR)
 
 
 def _end_of_grains(vmdk: BinaryIO) -> int:
-    """How many bytes of a VMDK of qemu-img's come before what follows its last grain.
+    """The offset in bytes at which the last grain of a VMDK of qemu-img's ends.
 
-    Its tables precede the grains, which so have no other markers between them.
+    qemu-img writes all tables before the grains: there are no other markers between the grains.
     """
     vmdk.seek(OVERHEAD)
     place = int.from_bytes(vmdk.read(8), "little") * SECTOR
@@ -63,11 +63,8 @@ def _end_of_grains(vmdk: BinaryIO) -> int:
         place = -(-(place + GRAIN.size + size) // SECTOR) * SECTOR
 
 
-def _name_content(vmdk: Path, identity: str) -> None:
-    """Set the CID of the descriptor, 8 hexadecimal digits; qemu-img's own may have fewer.
-
-    Zeros follow the descriptor, a text that begins with the second sector.
-    """
+def _set_content_id(vmdk: Path, identity: str) -> None:
+    """Set the descriptor's CID to 8 hexadecimal digits; qemu-img's own may have fewer."""
     with vmdk.open("r+b") as file:
         file.seek(SECTOR)
         former = file.read(DESCRIPTOR).partition(b"\0")[0]

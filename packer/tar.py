@@ -1,5 +1,6 @@
-"""Tar files of finished files: the same content is the same file, whoever made it when."""
+"""Reproducible tar files: the same contents give the same bytes."""
 
+import io
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,25 +8,21 @@ from pathlib import Path
 from run import output
 
 
-def write(target: Path, members: Mapping[str, Path]) -> None:
-    """Write the tar file `target` (USTAR) of files by their names in it, in their order."""
+def write(target: Path, members: Mapping[str, Path | bytes]) -> None:
+    """Write a USTAR file `target` of `members`, files or contents by name, in their order."""
     with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, path in members.items():
-            tar.add(path, name, filter=_anonymous)
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)  # of root, mode 0644, time 0
+            with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as file:
+                member.size = file.seek(0, io.SEEK_END)
+                file.seek(0)
+                tar.addfile(member, file)
 
 
-def extract(archive: Path, name: str, folder: Path) -> Path:
-    """Unpack the file `name` of a tar file, gzipped or not, into `folder`, its holes as holes.
+def extract(archive: Path, folder: Path) -> list[str]:
+    """Unpack a tar file, gzipped or not, into `folder`; holes stay holes. Returns the file names.
 
-    Raises subprocess.CalledProcessError if there is none, or it can't be read.
+    Raises subprocess.CalledProcessError if the archive is damaged.
     """
-    output("tar", "--extract", f"--file={archive}", f"--directory={folder}", "--", name)
-    return folder / name
-
-
-def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
-    member.uname = member.gname = "root"
-    member.mode = 0o644
-    member.mtime = 0
-    return member
+    options = ("--extract", "--verbose", f"--file={archive}", f"--directory={folder}")
+    return output("tar", *options).splitlines()

@@ -1,4 +1,4 @@
-"""A Vagrant box: a disk on which cloud-init makes Vagrant's user, in each provider's form."""
+"""A Vagrant box: a disk on which cloud-init creates Vagrant's user, packed for a provider."""
 
 import json
 import shutil
@@ -9,11 +9,11 @@ import tar
 from run import logged, output
 
 FILES = Path(__file__).resolve().parent.parent / "vagrant" / "box"
-# What decides on the form of a box.
+# The files that decide what a box looks like.
 CODE = (FILES, *(Path(path) for path in (__file__, tar.__file__, stream_optimized.__file__)))
 SEED = "/var/lib/cloud/seed/nocloud"
 PROVIDERS = ("libvirt", "virtualbox")
-# What is in the box of each provider: its disk, and QEMU's name of the disk's format.
+# The disk in each provider's box, and QEMU's name of its format.
 DISKS = {"libvirt": ("box.img", "qcow2"), "virtualbox": ("box.vmdk", "vmdk")}
 
 
@@ -22,67 +22,54 @@ class BoxError(Exception):
 
 
 def seed(disk: Path, work: Path, instance: str) -> None:
-    """Write the seed that cloud-init makes Vagrant's user from into the root of a raw `disk`.
+    """Write cloud-init's seed, which creates Vagrant's user, into the root of the raw `disk`.
 
-    `instance` is the instance-id of its meta-data; `work` is a folder for what is written.
-    Raises BoxError if the disk does not take it.
+    `instance` is its instance-id; `work` is a folder for the seed's files.
+    Raises BoxError if the disk does not take them.
     """
     table = json.loads(output("sfdisk", "--json", str(disk)))["partitiontable"]
     root = next(part for part in table["partitions"] if part["node"] == f"{disk}1")
-    system_file = f"{disk}?offset={root['start'] * table['sectorsize']}"
+    file_system = f"{disk}?offset={root['start'] * table['sectorsize']}"
     (work / "meta-data").write_text(f"instance-id: {instance}\nlocal-hostname: laurel\n")
-    shutil.copy(FILES / "user-data", work / "user-data")
+    shutil.copy(FILES / "user-data", work)
     folders = [str(Path(SEED).parents[level]) for level in (1, 0)] + [SEED]
-    requests = ["set_current_time 20000101"]  # or each box would be another one
+    requests = ["set_current_time 20000101"]  # a fixed time makes the box reproducible
     requests += [f"mkdir {folder}" for folder in folders]
-    requests += [f"write {work / name} {SEED}/{name}" for name in ("user-data", "meta-data")]
+    requests += [f"write {name} {SEED}/{name}" for name in ("user-data", "meta-data")]
     (work / "requests").write_text("\n".join(requests) + "\n")
-    output("debugfs", "-w", "-f", str(work / "requests"), system_file)
-    # debugfs tells no failure by its exit code.
+    output("debugfs", "-w", "-f", "requests", file_system, cwd=work)
+    # debugfs exits with 0 after a failure, too.
     for name in ("user-data", "meta-data"):
-        written = output("debugfs", "-R", f"cat {SEED}/{name}", system_file)
+        written = output("debugfs", "-R", f"cat {SEED}/{name}", file_system)
         if written != (work / name).read_text():
             raise BoxError(f"debugfs could not write {SEED}/{name} into {disk}")
 
 
 def pack(provider: str, disk: Path, work: Path, log: Path) -> Path:
-    """The box of `provider`, in `work`, of a raw `disk`. Raises CommandError if qemu-img fails."""
-    return {"libvirt": _libvirt, "virtualbox": _virtualbox}[provider](disk, work, log)
-
-
-def _libvirt(disk: Path, work: Path, log: Path) -> Path:
-    """A box of vagrant-libvirt: box.img, whose size is told in GiB."""
-    image = work / "box.img"
-    logged(["qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", str(disk), str(image)], log)
-    gib = -(-disk.stat().st_size // 2**30)
-    metadata = {"provider": "libvirt", "format": "qcow2", "virtual_size": gib}
-    return _box(work, "libvirt", metadata, {"box.img": image})
-
-
-def _virtualbox(disk: Path, work: Path, log: Path) -> Path:
-    """A box of VirtualBox: an OVF of hardware for which a cloud's kernel has drivers."""
-    image = work / "box.vmdk"
-    stream_optimized.convert(disk, "raw", image, adapter="ide", log=log)
-    ovf = (FILES / "box.ovf").read_text()
-    for name, value in (
-        ("@SIZE@", str(image.stat().st_size)),
-        ("@CAPACITY@", str(disk.stat().st_size)),
-        ("@NAME@", "laurel"),
-    ):
-        ovf = ovf.replace(name, value)
-    (work / "box.ovf").write_text(ovf)
-    files = {
-        "box.ovf": work / "box.ovf",
-        "box.vmdk": image,
-        "Vagrantfile": FILES / "Vagrantfile.virtualbox",
-    }
-    return _box(work, "virtualbox", {"provider": "virtualbox"}, files)
-
-
-def _box(work: Path, provider: str, metadata: dict[str, object], files: dict[str, Path]) -> Path:
-    """A tar file of `files`, by their names in it, and of what Vagrant must know of them."""
-    described = work / "metadata.json"
-    described.write_text(json.dumps(metadata) + "\n")
+    """Pack a raw `disk` into a box of `provider` in `work`. Raises CommandError if it fails."""
     box = work / f"{provider}.box"
-    tar.write(box, {"metadata.json": described, **files})  # the disk in it is compressed
+    name, form = DISKS[provider]
+    packed = work / name
+    size = disk.stat().st_size
+    if provider == "libvirt":
+        command = ["qemu-img", "convert", "-c", "-f", "raw", "-O", form, str(disk), str(packed)]
+        logged(command, log)
+        gib = -(-size // 2**30)
+        metadata = {"provider": provider, "format": form, "virtual_size": gib}
+        tar.write(box, {"metadata.json": _json(metadata), name: packed})
+    else:
+        stream_optimized.convert(disk, "raw", packed, adapter="ide", log=log)
+        ovf = (FILES / "box.ovf").read_text()
+        ovf = ovf.replace("@SIZE@", str(packed.stat().st_size)).replace("@CAPACITY@", str(size))
+        members: dict[str, Path | bytes] = {
+            "metadata.json": _json({"provider": provider}),
+            "box.ovf": ovf.encode(),
+            name: packed,
+            "Vagrantfile": FILES / "Vagrantfile.virtualbox",
+        }
+        tar.write(box, members)
     return box
+
+
+def _json(content: object) -> bytes:
+    return (json.dumps(content) + "\n").encode()

@@ -1,9 +1,13 @@
-"""The proved image in the form that each cloud demands: one file a format.
+"""Converts the proved image into the format that each cloud demands, one module a format.
 
-A format is added by its file, and by its line in `FORMATS`.
+To add a format, add its module and its line in `FORMATS`.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
+
+import sources
+import vagrant_box
 
 from export.box import Box
 from export.format import Disk, ExportError, Format, Source
@@ -13,7 +17,7 @@ from export.raw import Raw
 from export.vhd import Vhd
 from export.vmdk import Vmdk
 
-__all__ = ["FORMATS", "Disk", "ExportError", "Format", "Source", "chosen", "named"]
+__all__ = ["FORMATS", "Disk", "ExportError", "Format", "Source", "chosen", "key", "named"]
 
 # In the order in which they are made.
 FORMATS: tuple[Format, ...] = (
@@ -25,19 +29,23 @@ FORMATS: tuple[Format, ...] = (
     Box("libvirt"),
     Box("virtualbox"),
 )
-IMAGE = "qcow2"  # what the image is already
+# A change of one of these files makes all exports outdated.
+CODE = (Path(__file__).parent, *vagrant_box.CODE)
+IMAGE = "qcow2"  # the image's own format
+
+
+def key(digest: str) -> str:
+    """The digest of what the exports of an image are made from; `digest` is the image's."""
+    return sources.digest(CODE, digest)
 
 
 def named(names: Sequence[str]) -> list[Format]:
-    """The formats that `names` say, all where there is none; a name may stand for several."""
+    """The formats called `names`; all if `names` is empty."""
     return [kind for kind in FORMATS if not names or kind.name in names]
 
 
 def chosen(names: Sequence[str]) -> list[Format]:
-    """The formats that `names` say, see `named`.
-
-    Raises ExportError for a name that is not known.
-    """
+    """As `named`; raises ExportError for an unknown name."""
     known = [*dict.fromkeys(kind.name for kind in FORMATS), IMAGE]
     unknown = [name for name in names if name not in known]
     if unknown:

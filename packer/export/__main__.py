@@ -1,6 +1,6 @@
-"""`make export`: the proved image in the form that each cloud demands, unless it is there already.
+"""`make export`: converts the proved image into the formats that clouds take.
 
-`python -m export IMAGE`; FORMATS comes from the environment, all of them if it is empty.
+`python -m export IMAGE`; the formats are FORMATS, from the environment; all if it is empty.
 """
 
 import os
@@ -14,7 +14,7 @@ from finished import Finished
 from progress import Progress, clock, shown
 from vagrant_box import BoxError
 
-from export import IMAGE, chosen, named
+from export import IMAGE, chosen, key, named
 from export.format import MIB, ExportError, Format, Source, compare
 
 TOP = Path(__file__).resolve().parents[2]
@@ -27,57 +27,51 @@ def main(arguments: list[str]) -> int:
     progress = Progress(total=len(named(names)) + 2)
     return cli.run(
         "export",
-        lambda: export(Path(*arguments), names, progress),
+        lambda: export(Path(arguments[0]), names, progress),
         progress=progress,
         refusals=(BoxError, ExportError, OSError),  # a full disk is an OSError
         shown=lambda path: shown(path, TOP),
-        kept="what was finished before is whole",
+        kept="exports that were finished before are whole",
     )
 
 
 def export(image: Path, names: list[str], progress: Progress) -> None:
-    """From the image to each of the formats that `names` say."""
+    """Convert `image` into each format of `names` that is not current."""
     formats = chosen(names)
     if not image.is_file():
-        raise ExportError(f"no image at {image}: run `make image` first, or name one by IMAGE")
+        raise ExportError(f"no image at {image}: run `make image` first, or set IMAGE")
     finished = Finished(BUILD / "export")
 
     progress.step(f"what is exported: {image}")
     if IMAGE in names:
         progress.note(f"{IMAGE}: that is the image itself, for OpenStack and DigitalOcean")
     digest = sources.file_digest(image)
-    keys = {kind: kind.key(digest) for kind in formats}
+    made_from = key(digest)
     stale = [
         kind
         for kind in formats
-        if not finished.is_current(kind.file(finished.folder, image).name, keys[kind])
+        if not finished.is_current(kind.file(finished.folder, image).name, made_from)
     ]
     if not stale:
-        progress.note("nothing to do: all that is asked for is made from just this")
+        progress.note("nothing to do: each export is current")
         return
 
     log = BUILD / "logs" / f"export-{image.stem}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    log.unlink(missing_ok=True)
-    finished.folder.mkdir(parents=True, exist_ok=True)
-    work = finished.folder / f".{image.stem}"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    try:
+    log.write_text("")
+    with finished.work() as work:
         source = Source(image, digest, work, log)
         for kind in formats:
             progress.step(kind.title)
             if kind not in stale:
-                progress.note("made from just this")
+                progress.note("current")
                 continue
-            fresh = made(kind, source)
+            fresh = _make(kind, source)
             seconds = progress.durations()[kind.title]
-            description = {"key": keys[kind], "image": digest, "seconds": seconds}
-            name = kind.file(finished.folder, image).name
-            file = finished.put(fresh, name, description)
+            description = {"key": made_from, "image": digest, "seconds": seconds}
+            finished.put({fresh.name: fresh}, description)
+            file = finished.folder / fresh.name
             progress.note(f"{shown(file, TOP)}, {_size(file)}")
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
     progress.step(f"done: {shown(finished.folder, TOP)}")
     for step, taken in progress.durations().items():
@@ -85,28 +79,24 @@ def export(image: Path, names: list[str], progress: Progress) -> None:
             print(f"{clock(taken):>12}  {step}")
 
 
-def made(kind: Format, source: Source) -> Path:
-    """The file of a format in the work folder: it is what its cloud demands, and holds the image.
-
-    Raises CommandError or ExportError.
-    """
-    file = kind.file(source.work, source.image)
+def _make(kind: Format, source: Source) -> Path:
+    """Make and check the file of a format. Raises CommandError or ExportError."""
+    file = kind.file(source.folder("checked"), source.image)
     kind.make(source, file)
-    kind.check(file)
     unpacked = source.folder("unpacked")
-    compare(kind.disk_of(file, unpacked), kind.content(source))
+    compare(kind.unpack(file, unpacked), kind.content(source))
     shutil.rmtree(unpacked)
     if sources.file_digest(source.image) != source.digest:
-        raise ExportError(f"{source.image} has become another image meanwhile: export once more")
+        raise ExportError(f"{source.image} was replaced during the export: export it again")
     return file
 
 
 def _size(file: Path) -> str:
-    """How large a file is, and how much of the disk it takes where that is less."""
+    """The size of a file, and the disk space that it takes if it is sparse."""
     status = file.stat()
     taken = status.st_blocks * 512
-    holes = f", {taken // MIB} MiB of it no holes" if taken < 0.9 * status.st_size else ""
-    return f"{status.st_size // MIB} MiB{holes}"
+    sparse = f", {taken // MIB} MiB on disk" if taken < 0.9 * status.st_size else ""
+    return f"{status.st_size // MIB} MiB{sparse}"
 
 
 if __name__ == "__main__":

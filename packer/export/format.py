@@ -1,14 +1,14 @@
-"""What every format has in common, and what qemu-img does for it."""
+"""What all formats share, and what qemu-img does for them."""
 
 import json
 import os
-import sys
+import subprocess
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import sources
+import tar
 from run import attempt, logged
 
 SECTOR = 512  # bytes
@@ -22,22 +22,21 @@ class ExportError(Exception):
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk in a file, and the format in which QEMU reads it: raw, qcow2, vmdk, vpc."""
+    """A disk in a file; `format` is QEMU's name of its format: raw, qcow2, vmdk or vpc."""
 
     path: Path
     format: str
 
     def info(self) -> dict[str, Any]:
-        """What qemu-img knows of it. Raises ExportError if it can't read it."""
-        told = attempt("qemu-img", "info", "--output=json", "-f", self.format, str(self.path))
-        if told.returncode:
-            raise ExportError(f"{self.path}: is no {self.format}: {told.stderr.strip()}")
-        found: dict[str, Any] = json.loads(told.stdout)
-        return found
+        """What `qemu-img info` says. Raises ExportError if it cannot read the disk."""
+        info = attempt("qemu-img", "info", "--output=json", "-f", self.format, str(self.path))
+        if info.returncode:
+            raise ExportError(f"{self.path}: not a {self.format} disk: {info.stderr.strip()}")
+        return dict(json.loads(info.stdout))
 
     @property
     def size(self) -> int:
-        """Bytes that a machine sees. Raises ExportError if qemu-img can't read it."""
+        """The size in bytes that a machine sees."""
         return int(self.info()["virtual-size"])
 
 
@@ -46,10 +45,9 @@ class Source:
     """What an export is made from.
 
     Attributes:
-        image: the proved image.
-        digest: its SHA-256, in hexadecimal.
-        work: a folder on the file system of the exports, which goes when all of them are made.
-        log: takes what the commands print.
+        image: the proved image, and `digest` its SHA-256 in hexadecimal.
+        work: a folder on the file system of the exports, removed when all of them are made.
+        log: gets the output of commands.
     """
 
     image: Path
@@ -59,22 +57,21 @@ class Source:
 
     @property
     def disk(self) -> Disk:
-        """The image as a disk."""
         return Disk(self.image, "qcow2")
 
     def folder(self, name: str) -> Path:
-        """An own folder in `work`, made if it is not there."""
-        made = self.work / name
-        made.mkdir(exist_ok=True)
-        return made
+        """A folder in `work`, created if it is missing."""
+        folder = self.work / name
+        folder.mkdir(exist_ok=True)
+        return folder
 
 
 class Format(ABC):
-    """One form of the image.
+    """One format of the image.
 
     Attributes:
-        name: what FORMATS calls it.
-        suffix: what the name of its file ends with, after that of the image.
+        name: its name in FORMATS.
+        suffix: the end of its file's name, after the image's name.
     """
 
     name: ClassVar[str]
@@ -82,70 +79,68 @@ class Format(ABC):
 
     @property
     def title(self) -> str:
-        """What its step is called."""
+        """The name of its step."""
         return self.name
 
-    @property
-    def code(self) -> list[Path]:
-        """The files that decide on its form: another export is made when one of them changes."""
-        return [Path(__file__), Path(str(sys.modules[type(self).__module__].__file__))]
-
     def file(self, folder: Path, image: Path) -> Path:
-        """Where the export of `image` lies in `folder`."""
+        """The path in `folder` of the export of `image`."""
         return folder / f"{image.stem}{self.suffix}"
-
-    def key(self, digest: str) -> str:
-        """What its export is made from: the image of the SHA-256 `digest`, and its own code."""
-        return sources.digest(self.code, digest)
 
     @abstractmethod
     def make(self, source: Source, target: Path) -> None:
         """Write `target`. Raises CommandError if a command fails, or ExportError."""
 
     @abstractmethod
-    def check(self, file: Path) -> None:
-        """Raise ExportError if `file` is not what its cloud demands."""
+    def unpack(self, file: Path, folder: Path) -> Disk:
+        """Check a finished `file`; return its disk, unpacked into `folder` if it is in a package.
 
-    @abstractmethod
-    def disk_of(self, file: Path, folder: Path) -> Disk:
-        """The disk of a finished `file`, unpacked into `folder` if it is in a package."""
+        Raises ExportError if `file` is not what its cloud demands.
+        """
 
     def content(self, source: Source) -> Disk:
-        """The disk that a machine must find in the export: that of the image."""
+        """The disk that the export must hold: the image."""
         return source.disk
 
 
 def demand(met: bool, file: Path, what: str) -> None:
-    """Raise ExportError if a demand of `file`'s cloud, which `what` says, is not `met`."""
+    """Raise ExportError, which says `what` is wrong with `file`, unless the demand is `met`."""
     if not met:
         raise ExportError(f"{file}: {what}")
 
 
-def convert(disk: Disk, made: Disk, log: Path, options: str = "") -> None:
-    """Write `disk` into `made`, with qemu-img's `options` of that format."""
-    form = ["-f", disk.format, "-O", made.format, *(["-o", options] if options else [])]
-    logged(["qemu-img", "convert", *form, str(disk.path), str(made.path)], log)
+def extract(file: Path, folder: Path) -> list[str]:
+    """Unpack a package, and return its names. Raises ExportError if it is not a whole tar file."""
+    try:
+        return tar.extract(file, folder)
+    except subprocess.CalledProcessError as error:
+        raise ExportError(f"{file}: not a whole tar file: {error.stderr.strip()}") from None
+
+
+def convert(disk: Disk, target: Disk, log: Path, options: str = "") -> None:
+    """Convert `disk` to `target`, with qemu-img's `options` of the target's format."""
+    form = ["-f", disk.format, "-O", target.format, *(["-o", options] if options else [])]
+    logged(["qemu-img", "convert", *form, str(disk.path), str(target.path)], log)
 
 
 def write_raw(source: Source, target: Path, unit: int) -> Disk:
-    """Write the image's bytes into a sparse `target`, its size rounded up to whole `unit` bytes.
+    """Write the image into a sparse raw `target` whose size is a multiple of `unit` bytes.
 
-    cloud-init grows the partition, and puts the table's copy to the end of the disk, as it does on
-    every disk that is larger than the image.
+    The zeros at its end do no harm: on any disk larger than the image, cloud-init grows the
+    partition and moves the backup of the partition table.
     """
-    made = Disk(target, "raw")
-    convert(source.disk, made, source.log)
+    disk = Disk(target, "raw")
+    convert(source.disk, disk, source.log)
     os.truncate(target, -(-target.stat().st_size // unit) * unit)
-    return made
+    return disk
 
 
 def compare(disk: Disk, content: Disk) -> None:
-    """Raise ExportError if a machine would not find on `disk` what is on `content`.
+    """Raise ExportError if a machine would see a difference between `disk` and `content`.
 
-    Of two sizes, what the larger one has besides must be zeros.
+    If one of them is larger, only zeros may follow.
     """
     forms = ("-f", disk.format, "-F", content.format)
-    told = attempt("qemu-img", "compare", *forms, str(disk.path), str(content.path))
-    if told.returncode:
-        said = " ".join((told.stdout + told.stderr).split())
-        raise ExportError(f"{disk.path}: does not hold what {content.path} does: {said}")
+    compared = attempt("qemu-img", "compare", *forms, str(disk.path), str(content.path))
+    if compared.returncode:
+        output = " ".join((compared.stdout + compared.stderr).split())
+        raise ExportError(f"{disk.path}: its content differs from {content.path}: {output}")

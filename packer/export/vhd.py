@@ -1,24 +1,22 @@
-"""Azure: a fixed VHD, which is the disk and a footer of 512 bytes.
+"""For Azure: a fixed VHD, which is the disk and a footer of 512 bytes.
 
-From: Azure's "Prepare Linux for imaging" (fixed, whole MiB) and the API's UploadSizeBytes (20 MiB
-at least); the footer is that of Microsoft's Virtual Hard Disk Image Format Specification.
+Sources: Azure's "Prepare Linux for imaging" (fixed, whole MiB); the API's UploadSizeBytes (at least
+20 MiB); Microsoft's Virtual Hard Disk Image Format Specification (the footer).
 """
 
-import struct
 from pathlib import Path
 from typing import ClassVar
 
 from export.format import MIB, Disk, ExportError, Format, Source, convert, demand, write_raw
 
-# qemu-img's own habit is to round the size to cylinders, which no whole MiB is.
+# Without force_size, qemu-img rounds the size to cylinders, which are not whole MiB.
 OPTIONS = "subformat=fixed,force_size=on"
 SMALLEST = 20 * MIB
-FIXED = 2  # the type of a disk
+FIXED = 2  # the disk type
 FOOTER = 512  # bytes
-# Cookie; features, version, data offset; time; creator, its version and system; original and
-# current size; cylinders, heads, sectors; type, checksum; identity; saved state. Zeros follow.
-FIELDS = struct.Struct(">8s IIQ I 4sI4s QQ HBB II 16s B")
-TIME, SIZE, TYPE, CHECKSUM, IDENTITY = 4, 9, 13, 14, 15
+# Big-endian fields of the footer.
+TIME, SIZE, TYPE = slice(24, 28), slice(48, 56), slice(60, 64)
+CHECKSUM, IDENTITY = slice(64, 68), slice(68, 84)
 
 
 class Vhd(Format):
@@ -28,23 +26,22 @@ class Vhd(Format):
     suffix = ".vhd"
 
     def make(self, source: Source, target: Path) -> None:
-        raw = write_raw(source, source.folder("vhd") / "disk.raw", MIB)
+        raw = write_raw(source, source.work / "vhd.raw", MIB)
         convert(raw, Disk(target, "vpc"), source.log, OPTIONS)
         raw.path.unlink()
-        _name_content(target, bytes.fromhex(source.digest)[:16])
+        _set_identity(target, bytes.fromhex(source.digest)[:16])
 
-    def check(self, file: Path) -> None:
+    def unpack(self, file: Path, folder: Path) -> Disk:  # noqa: ARG002 - nothing to unpack
         footer = _footer(file)
-        fields = FIELDS.unpack_from(footer)
-        demand(fields[CHECKSUM] == _checksum(footer), file, "its footer has another checksum")
-        demand(fields[TYPE] == FIXED, file, f"is of type {fields[TYPE]}, not fixed")
-        size = fields[SIZE]
-        demand(size % MIB == 0, file, f"its size is {size} bytes, which is no whole MiB")
+        checksum, kind, size = (
+            int.from_bytes(footer[field], "big") for field in (CHECKSUM, TYPE, SIZE)
+        )
+        demand(checksum == _checksum(footer), file, "the checksum of its footer is wrong")
+        demand(kind == FIXED, file, f"is of type {kind}, not fixed")
+        demand(size % MIB == 0, file, f"its size, {size} bytes, is not a whole number of MiB")
         demand(size >= SMALLEST, file, f"is smaller than {SMALLEST // MIB} MiB")
-        there = file.stat().st_size
-        demand(there == size + FOOTER, file, f"has {there} bytes, not {size} and a footer")
-
-    def disk_of(self, file: Path, folder: Path) -> Disk:  # noqa: ARG002 - it is the disk itself
+        length = file.stat().st_size
+        demand(length == size + FOOTER, file, f"has {length} bytes, not {size} and a footer")
         return Disk(file, "vpc")
 
 
@@ -58,19 +55,16 @@ def _footer(file: Path) -> bytes:
 
 
 def _checksum(footer: bytes) -> int:
-    """The complement of the sum of its bytes, without those of the checksum itself."""
-    fields = list(FIELDS.unpack_from(footer))
-    fields[CHECKSUM] = 0
-    return ~sum(FIELDS.pack(*fields) + footer[FIELDS.size :]) & 0xFFFFFFFF
+    """The complement of the sum of all bytes except the checksum."""
+    return ~(sum(footer) - sum(footer[CHECKSUM])) & 0xFFFFFFFF
 
 
-def _name_content(vhd: Path, identity: bytes) -> None:
-    """Set the disk's identity, 16 bytes, and no time: qemu-img makes both anew each time."""
-    footer = _footer(vhd)
-    fields = list(FIELDS.unpack_from(footer))
-    fields[TIME], fields[IDENTITY] = 0, identity
-    footer = FIELDS.pack(*fields) + footer[FIELDS.size :]
-    fields[CHECKSUM] = _checksum(footer)
+def _set_identity(vhd: Path, identity: bytes) -> None:
+    """Set the disk's identity, 16 bytes, and a fixed time; qemu-img makes both up."""
+    footer = bytearray(_footer(vhd))
+    footer[TIME] = bytes(4)
+    footer[IDENTITY] = identity
+    footer[CHECKSUM] = _checksum(bytes(footer)).to_bytes(4, "big")
     with vhd.open("r+b") as file:
         file.seek(-FOOTER, 2)
-        file.write(FIELDS.pack(*fields))
+        file.write(footer)

@@ -1,8 +1,8 @@
-"""What the checks of the exported forms share."""
+"""The exported formats of an image."""
 
 import pytest
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Leave these out where a host is put to the proof: nothing is exported of it."""
+    """Skip this folder if the target is a host: it has no exports."""
     return None if config.getoption("--image") else True

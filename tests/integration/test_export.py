@@ -1,0 +1,446 @@
+"""`make export`: the content of each format, what its check refuses, what a failure leaves."""
+
+import errno
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import stream_optimized
+import tar
+import vagrant_box
+from export import ExportError, Format, Source
+from export import __main__ as command
+from export.box import Box
+from export.format import GIB, MIB
+from export.gce import Gce
+from export.raw import Raw
+from export.vhd import Vhd
+from export.vmdk import Vmdk
+from integration import small_disk
+from progress import Progress
+
+NAME = "laurel-debian-13-amd64"
+RAW, VHD, GCE = f"{NAME}.raw", f"{NAME}.vhd", f"{NAME}.tar.gz"
+BOXES = {f"{NAME}-libvirt.box", f"{NAME}-virtualbox.box"}
+ALL = {RAW, VHD, GCE, f"{NAME}.vmdk", f"{NAME}.ova", *BOXES}
+DESCRIPTIONS = {"SHA256SUMS", "manifest.json"}
+
+
+def run(*arguments: str | Path) -> str:
+    return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+
+
+def write_image(folder: Path, content: bytes = b"", size: int = small_disk.SIZE) -> Path:
+    """Write an image in `folder`, with `content` in a free block of its root."""
+    folder.mkdir(parents=True, exist_ok=True)
+    raw = folder / "raw"
+    small_disk.write(raw)
+    with raw.open("r+b") as file:
+        file.truncate(size)
+        file.seek(20 * MIB)
+        file.write(content)
+    image = folder / f"{NAME}.qcow2"
+    small_disk.convert(raw, image)
+    raw.unlink()
+    return image
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_image(tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="module")
+def exports(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all exports of `image`; tests change copies only."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("build")
+        patch.setattr(command, "BUILD", folder)
+        patch.delenv("FORMATS", raising=False)
+        assert command.main([str(image)]) == 0
+        return folder / "export"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the exports of a test go, in a path with a blank."""
+    monkeypatch.setattr(command, "BUILD", tmp_path / "a project" / "build")
+    return tmp_path / "a project" / "build" / "export"
+
+
+@pytest.fixture
+def export(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Callable[[Path, str], set[str]]:
+    """Export an image to formats, and return the names of the files that were made."""
+
+    def made(image: Path, formats: str) -> set[str]:
+        monkeypatch.setenv("FORMATS", formats)
+        before = state(folder)
+        assert command.main([str(image)]) == 0
+        after = state(folder)
+        return {name for name in after if after[name] != before.get(name)} - DESCRIPTIONS
+
+    return made
+
+
+def state(folder: Path) -> dict[str, tuple[int, int]]:
+    """The inode and modification time of each file in `folder`."""
+    if not folder.is_dir():
+        return {}
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def assert_whole(folder: Path, names: set[str]) -> None:
+    assert set(state(folder)) == names | DESCRIPTIONS
+    sums = run("sha256sum", *sorted(folder / name for name in names))
+    assert sums.replace(f"{folder}/", "") == (folder / "SHA256SUMS").read_text()
+    assert set(json.loads((folder / "manifest.json").read_text())) == names
+
+
+# What is made
+
+
+def test_everything_is_made_with_checksums(exports: Path) -> None:
+    assert_whole(exports, ALL)
+
+
+def test_box_differs_from_the_image_only_by_its_seed(
+    image: Path, exports: Path, tmp_path: Path
+) -> None:
+    box = Box("libvirt")
+    trees = {}
+    for path in (image, box.unpack(box.file(exports, image), tmp_path).path):
+        raw, tree = tmp_path / f"{path.stem}.raw", tmp_path / path.stem
+        run("qemu-img", "convert", "-O", "raw", path, raw)
+        tree.mkdir()
+        run("debugfs", "-R", f"rdump / {tree}", f"{raw}?offset={small_disk.ROOT}")
+        trees[path.stem] = {f"/{file.relative_to(tree)}" for file in tree.rglob("*")}
+    seed = {path for path in trees["box"] - trees[NAME] if (tmp_path / f"box{path}").is_file()}
+    assert trees["box"] >= trees[NAME]
+    assert seed == {f"{vagrant_box.SEED}/user-data", f"{vagrant_box.SEED}/meta-data"}
+    root = tmp_path / "root"
+    root.write_bytes(raw.read_bytes()[small_disk.ROOT :][: 20 * MIB])
+    run("e2fsck", "-fn", root)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("laurel-R&D site-debian-13", "debian10_64Guest"), ("laurel-ubuntu-24.04", "ubuntu64Guest")],
+)
+def test_ova_describes_its_system_disk_and_devices(
+    image: Path, export: Callable[[Path, str], set[str]], folder: Path, name: str, kind: str
+) -> None:
+    export(Path(shutil.copy(image, folder.parents[2] / f"{name}.qcow2")), "ova")
+    unpacked = folder.parents[2]
+    names = run("tar", "-xvf", folder / f"{name}.ova", "-C", unpacked).splitlines()
+    assert [Path(name).suffix for name in names] == [".ovf", ".mf", ".vmdk"]
+    assert all(re.fullmatch(r"[\w.-]+", name) for name in names)
+    ovf, manifest, vmdk = (unpacked / name for name in names)
+    sums = re.sub(r"SHA256\((.*)\)= (\w+)", r"\2  \1", manifest.read_text())
+    assert sums.replace("  ", f"  {unpacked}/") == run("sha256sum", ovf, vmdk)
+    text = ovf.read_text()
+    for expected in (
+        f'href="{vmdk.name}" ovf:size="{vmdk.stat().st_size}"',
+        f'capacity="{small_disk.SIZE}"',
+        f'osType="{kind}"',
+        "VirtualSCSI",
+        "VmxNet3",
+    ):
+        assert expected in text
+    assert "@" not in text.split("-->")[1]
+
+
+def test_sizes_are_rounded_up_as_clouds_demand(
+    export: Callable[[Path, str], set[str]], folder: Path, tmp_path: Path
+) -> None:
+    odd = write_image(tmp_path / "odd", size=small_disk.SIZE + 512)
+    export(odd, "raw vhd gce")
+    sizes = {
+        kind.name: kind.unpack(kind.file(folder, odd), tmp_path).size
+        for kind in (Raw(), Vhd(), Gce())
+    }
+    assert sizes == {"raw": small_disk.SIZE + 512, "vhd": 25 * MIB, "gce": GIB}
+
+
+def test_exports_store_no_holes(exports: Path) -> None:
+    for name in (RAW, VHD):
+        assert (exports / name).stat().st_blocks * 512 < 4 * MIB
+    assert (exports / GCE).stat().st_size < MIB
+
+
+def test_same_image_gives_the_same_bytes(
+    image: Path, exports: Path, export: Callable[[Path, str], set[str]], folder: Path
+) -> None:
+    time.sleep(1.1)  # the times in the files have a resolution of a second
+    export(image, "")
+    assert (folder / "SHA256SUMS").read_text() == (exports / "SHA256SUMS").read_text()
+
+
+def test_vmdk_ends_where_vmware_stops_reading(image: Path, tmp_path: Path) -> None:
+    """Otherwise VMware computes another checksum than the manifest's, which covers the file."""
+    raw, vmdk = tmp_path / "raw", tmp_path / "vmdk"
+    run("qemu-img", "convert", "-O", "raw", image, raw)
+    damage(raw, -(64 << 10), os.urandom(64 << 10))  # fills its grain: qemu-img adds no zeros
+    for disk, form in ((image, "qcow2"), (raw, "raw")):
+        stream_optimized.convert(disk, form, vmdk, adapter="lsilogic", log=tmp_path / "log")
+        last, end = vmdk.read_bytes()[-1024:-512], vmdk.read_bytes()[-512:]
+        assert last.strip(b"\0")
+        assert not end.strip(b"\0")
+
+
+# What a check refuses
+
+
+def damage(file: Path, place: int, content: bytes) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(place, 2 if place < 0 else 0)
+        opened.write(content)
+
+
+def converted(options: str, size: int = small_disk.SIZE) -> Callable[[Path], None]:
+    """Replace the file by another disk that qemu-img makes with `options`."""
+
+    def plant(file: Path) -> None:
+        raw = file.with_suffix(".other")
+        raw.touch()
+        os.truncate(raw, size)
+        run("qemu-img", "convert", "-f", "raw", *options.split(), raw, file)
+
+    return plant
+
+
+def archived(
+    form: str, names: tuple[str, ...] = ("disk.raw",), size: int = GIB
+) -> Callable[[Path], None]:
+    """Replace the file by another tar file."""
+
+    def plant(file: Path) -> None:
+        for name in names:
+            (file.parent / name).touch()
+            os.truncate(file.parent / name, size)
+        run("tar", "-C", file.parent, f"--format={form}", "-Szcf", file, *names)
+
+    return plant
+
+
+def cut(file: Path, left: int = 0) -> None:
+    os.truncate(file, left or file.stat().st_size // 2)
+
+
+FIXED = "-O vpc -o subformat=fixed"
+FAULTS: list[tuple[Format, str, Callable[[Path], object], str]] = [
+    (Raw(), "qcow2", converted("-O qcow2"), "does not begin with a partition table"),
+    (Raw(), "a byte more", lambda file: damage(file, small_disk.SIZE, b"x"), "whole sector"),
+    (Vmdk(), "sparse", converted("-O vmdk -o adapter_type=lsilogic"), "is monolithicSparse, not"),
+    (Vmdk(), "ide", converted("-O vmdk -o subformat=streamOptimized"), "not for a SCSI"),
+    (Vmdk(), "cut", cut, "is damaged|not a vmdk"),
+    (Vmdk(), "no end", lambda file: cut(file, file.stat().st_size - 512), "with the end marker"),
+    (Vhd(), "dynamic", converted("-O vpc -o force_size=on"), "is of type 3, not fixed"),
+    (Vhd(), "cylinders", converted(FIXED), "not a whole number of MiB"),
+    (Vhd(), "small", converted(f"{FIXED},force_size=on", 19 * MIB), "smaller than 20 MiB"),
+    (Vhd(), "a bit", lambda file: damage(file, -1, b"\1"), "checksum of its footer"),
+    (Vhd(), "cut", cut, "does not end with the footer"),
+    (
+        Vhd(),
+        "a MiB more",
+        lambda file: file.write_bytes(bytes(MIB) + file.read_bytes()),
+        "and a footer",
+    ),
+    (Gce(), "posix", archived("posix"), "not of the old GNU format"),
+    (Gce(), "two", archived("oldgnu", names=("disk.raw", "x")), "holds disk.raw, x, not"),
+    (Gce(), "no GiB", archived("oldgnu", size=GIB + MIB), "not a whole number of GiB"),
+    (Gce(), "cut", cut, "not a whole tar file"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "plant", "message"),
+    [(kind, plant, message) for kind, _, plant, message in FAULTS],
+    ids=[f"{kind.title}-{name}".replace(" ", "-") for kind, name, _, _ in FAULTS],
+)
+def test_file_that_its_cloud_refuses_is_refused(
+    kind: Format,
+    plant: Callable[[Path], None],
+    message: str,
+    image: Path,
+    exports: Path,
+    tmp_path: Path,
+) -> None:
+    file = kind.file(tmp_path, image)
+    shutil.copy(kind.file(exports, image), file)
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    plant(file)
+    with pytest.raises(ExportError, match=message):
+        kind.unpack(file, unpacked)
+
+
+def test_export_of_other_content_is_refused(
+    image: Path,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = write_image(tmp_path / "other", b"other")
+    make = Vhd.make
+
+    def make_of_another(kind: Vhd, source: Source, target: Path) -> None:
+        make(kind, Source(other, source.digest, source.work, source.log), target)
+
+    monkeypatch.setattr(Vhd, "make", make_of_another)
+    monkeypatch.setenv("FORMATS", "raw vhd")
+    assert command.main([str(image)]) == 1
+    error = capsys.readouterr().err
+    assert f"{VHD}: its content differs from {image}: Content mismatch" in error
+    assert_whole(folder, {RAW})
+
+
+# When it is made
+
+
+def test_only_outdated_exports_are_made(
+    tmp_path: Path,
+    export: Callable[[Path, str], set[str]],
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    image = write_image(tmp_path / "image")
+    assert export(image, "vhd") == {VHD}
+    assert export(image, "vhd box") == BOXES
+    shown = capsys.readouterr().out
+    for step in (r"1/5 .*\] what is exported", r"2/5 .*\] vhd", r"4/5 .*\] virtualbox box"):
+        assert re.search(rf"^\[{step}", shown, re.MULTILINE), step
+    before = state(folder)
+    assert export(image, "vhd qcow2") == set()
+    shown = capsys.readouterr().out
+    assert "nothing to do" in shown
+    assert "qcow2: that is the image itself" in shown
+    assert state(folder) == before
+    damage(folder / VHD, 100, b"damaged")
+    assert export(image, "vhd box") == {VHD}
+    write_image(tmp_path / "image", b"another release")
+    assert export(image, "vhd box") == {VHD, *BOXES}
+    assert_whole(folder, {VHD, *BOXES})
+
+
+def test_exports_made_at_once_are_whole(
+    image: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, both_work = Gce.make, threading.Barrier(2, timeout=30)
+
+    def make_at_once(kind: Gce, source: Source, target: Path) -> None:
+        both_work.wait()
+        make(kind, source, target)
+
+    monkeypatch.setattr(Gce, "make", make_at_once)
+    with ThreadPoolExecutor() as threads:
+        formats = (["raw", "gce"], ["vhd", "gce"])
+        list(threads.map(lambda names: command.export(image, names, Progress(total=4)), formats))
+    assert_whole(folder, {RAW, VHD, GCE})
+
+
+# What a failure leaves
+
+
+def test_image_replaced_during_the_export_is_refused(
+    tmp_path: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    image = write_image(tmp_path / "image")
+    make = Raw.make
+
+    def make_during_a_bake(kind: Raw, source: Source, target: Path) -> None:
+        write_image(tmp_path / "image", b"another release")
+        make(kind, source, target)
+
+    monkeypatch.setattr(Raw, "make", make_during_a_bake)
+    monkeypatch.setenv("FORMATS", "raw")
+    assert command.main([str(image)]) == 1
+    assert "was replaced during the export" in capsys.readouterr().err
+    assert state(folder) == {}
+
+
+def test_file_that_is_not_an_image_is_reported(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    image = tmp_path / f"{NAME}.qcow2"
+    image.write_bytes(bytes(4096))
+    monkeypatch.setenv("FORMATS", "raw")
+    assert command.main([str(image)]) == 1
+    error = capsys.readouterr().err
+    assert "export: failed in: raw" in error
+    assert "Image is not in qcow2 format" in error
+    assert state(folder) == {}
+
+
+def test_full_disk_keeps_finished_exports(
+    image: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(target: Path, _members: object) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
+
+    monkeypatch.setattr(tar, "write", write)
+    monkeypatch.setenv("FORMATS", "raw ova")
+    assert command.main([str(image)]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert_whole(folder, {RAW})
+
+
+PROGRAM = """
+import signal, sys
+from pathlib import Path
+# A shell's background process ignores SIGINT, and so do its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from export import __main__ as command
+command.BUILD = Path(sys.argv[1])
+sys.exit(command.main([sys.argv[2]]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_export_keeps_finished_exports(
+    top: Path, folder: Path, image: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    slow = tmp_path / "bin" / "tar"
+    slow.parent.mkdir()
+    slow.write_text(f"#!/bin/sh\necho half >{tmp_path}/started\nexec sleep 60\n")
+    slow.chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{slow.parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(top / "packer"),
+        "FORMATS": "raw gce",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, folder.parent, image],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "started").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert any(name.startswith(".") for name in state(folder))
+        process.send_signal(number)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted in: gce; exports that were finished before are whole" in error
+    assert_whole(folder, {RAW})

@@ -1,0 +1,121 @@
+"""Finished files are whole and described, also if two processes finish some at once."""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import finished
+import pytest
+from finished import Finished
+
+NAME = "laurel-debian-13-amd64.qcow2"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Finished:
+    return Finished(tmp_path / "image")
+
+
+def put(folder: Finished, content: str, *, key: str, name: str = NAME) -> None:
+    with folder.work() as work:
+        (work / "fresh").write_text(content)
+        folder.put({name: work / "fresh"}, {"key": key})
+
+
+def names(folder: Finished) -> set[str]:
+    return {path.name for path in folder.folder.iterdir()}
+
+
+def test_file_is_current_only_for_its_key(folder: Finished) -> None:
+    assert not folder.is_current(NAME, "k1")
+    put(folder, "an image", key="k1")
+    assert folder.is_current(NAME, "k1")
+    assert not folder.is_current(NAME, "k2")
+    assert names(folder) == {NAME, "manifest.json", "SHA256SUMS"}
+
+
+def test_checksums_describe_every_file(folder: Finished) -> None:
+    put(folder, "an image", key="k1")
+    put(folder, "another", key="k2", name="other.qcow2")
+    expected = {
+        NAME: sha256(b"an image").hexdigest(),
+        "other.qcow2": sha256(b"another").hexdigest(),
+    }
+    manifest = json.loads((folder.folder / "manifest.json").read_text())
+    assert {name: entry["sha256"] for name, entry in manifest.items()} == expected
+    sums = (folder.folder / "SHA256SUMS").read_text()
+    assert sums == "".join(f"{digest}  {name}\n" for name, digest in expected.items())
+
+
+def test_damaged_file_is_not_current(folder: Finished) -> None:
+    put(folder, "an image", key="k1")
+    (folder.folder / NAME).write_text("an imagE")
+    assert not folder.is_current(NAME, "k1")
+
+
+def test_deleted_file_is_forgotten(folder: Finished) -> None:
+    put(folder, "an image", key="k1")
+    (folder.folder / NAME).unlink()
+    assert not folder.is_current(NAME, "k1")
+    assert folder.description(NAME) == {}
+    put(folder, "another", key="k2", name="other.qcow2")
+    assert NAME not in (folder.folder / "SHA256SUMS").read_text()
+
+
+def test_file_without_its_new_description_is_not_current(
+    folder: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a power cut between the two."""
+    put(folder, "an image", key="k1")
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(finished, "_write", cut)
+        with pytest.raises(KeyboardInterrupt):
+            put(folder, "another", key="k2")
+    assert not folder.is_current(NAME, "k1")
+    assert not folder.is_current(NAME, "k2")
+    put(folder, "another", key="k2")
+    assert folder.is_current(NAME, "k2")
+
+
+def test_files_finished_at_once_are_all_described(
+    folder: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Finished._descriptions
+
+    def read_slowly(self: Finished) -> dict[str, dict[str, Any]]:
+        found = read(self)
+        time.sleep(0.02)
+        return found
+
+    monkeypatch.setattr(Finished, "_descriptions", read_slowly)
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda name: put(folder, name, key="k", name=name), "ab"))
+    monkeypatch.undo()
+    assert folder.is_current("a", "k")
+    assert folder.is_current("b", "k")
+
+
+@pytest.fixture
+def running(folder: Finished) -> Iterator[Path]:
+    with folder.work() as work:
+        yield work
+
+
+def test_only_abandoned_work_folders_are_removed(folder: Finished, running: Path) -> None:
+    (running / "half").touch()
+    abandoned = folder.folder / f"{finished.WORK}killed"
+    abandoned.mkdir()
+    (abandoned / "half").touch()
+    with folder.work() as work:
+        assert work != running
+        assert not abandoned.exists()
+    assert not work.exists()
+    assert (running / "half").exists()
