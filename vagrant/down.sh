@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# `make vagrant-destroy`: ends Vagrant's machine, and removes what `vagrant destroy`
-# leaves: the boxes that `make box` made, their volumes, and the daemons that up.sh
-# started.
+# `make vagrant-destroy`: ends Vagrant's machine, and removes what `vagrant destroy` leaves: the
+# boxes that `make box` made, their volumes, and the daemons that up.sh started.
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")"
@@ -15,7 +14,7 @@ done
 
 if ! command -v virsh >/dev/null || ! virsh --quiet version >/dev/null 2>&1; then exit 0; fi
 if [[ -n $(virsh list --all --name | tr -d '\n') ]]; then
-	echo "vagrant: libvirt has other machines, which may use the volumes and the daemons: these stay"
+	echo "vagrant: libvirt has other machines: its volumes and daemons stay, because these may use them"
 	exit 0
 fi
 if virsh pool-info "$pool" >/dev/null 2>&1; then
@@ -25,11 +24,11 @@ if virsh pool-info "$pool" >/dev/null 2>&1; then
 fi
 [[ -e $daemons ]] || exit 0
 tac "$daemons" | while read -r name pid; do
-	# Another process may have that number by now.
+	# Another process may have the number by now.
 	if [[ $(cat "/proc/$pid/comm" 2>/dev/null) == "$name" ]]; then
 		kill "$pid"
 		timeout 10 tail --pid="$pid" -f /dev/null ||
-			echo "vagrant: $name (pid $pid) was told to end, and still runs" >&2
+			echo "vagrant: $name (process $pid) still runs, 10 s after SIGTERM" >&2
 	fi
 done
 rm "$daemons"

@@ -1,28 +1,27 @@
 #!/usr/bin/env bash
-# `make acceptance-vagrant`: Vagrant's machine from nothing to nothing, with libvirt: up, checked,
-# compared with the image, worked on, reloaded, checked again, destroyed; and nothing of it is left.
+# Proves Vagrant's machine with libvirt, from nothing to nothing: up, the stages below, destroy; and
+# nothing is left.
 #
-#   prove.sh [STAGE ...]: between up and destroy, those stages alone
+#   prove.sh [STAGE ...]    only these stages between up and destroy
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")/.."
-readonly provisioning=build/logs/vagrant-provision.log
+readonly settings=vagrant/settings.env log=build/logs/vagrant-provision.log
 
 say() {
 	printf 'vagrant: %s (%d s)\n' "$1" "$SECONDS"
 }
 
-# there: the machines, volumes, networks and processes of libvirt, and Vagrant's boxes.
-there() {
+# Lists libvirt's machines, volumes, networks and processes, and Vagrant's boxes.
+inventory() {
 	{
-		# A host that has had no machine yet lacks some of these folders.
+		# Some of these folders are missing before a host's first machine.
 		find /etc/libvirt/qemu /var/lib/libvirt/images ~/.vagrant.d/boxes -mindepth 1 -maxdepth 3 2>/dev/null || :
 		ps -e -o comm= | awk '/^(libvirtd|virtlogd|dnsmasq|qemu-system)/'
 	} | sort
 }
 
-# answers: whether the site is where the README says.
-answers() {
+site_answers() {
 	curl --fail --silent --show-error --output /dev/null --retry 20 --retry-connrefused \
 		"http://127.0.0.1:${HTTP_PORT:-8080}/"
 }
@@ -31,7 +30,7 @@ provision() {
 	(cd vagrant && vagrant provision --provision-with file,provision.sh)
 }
 
-# The stages, in their order. What a stage is made of is joined by &&: a failure is the stage's.
+# The stages, in their order. Their commands are joined by &&, because `||` below turns off errexit.
 
 checks() { # before and after a reboot
 	make --no-print-directory acceptance TARGET=vagrant DISRUPT=1
@@ -46,28 +45,30 @@ sync() { # an edit of the project is served
 }
 
 provision_again() { # changes nothing
-	provision | tee "$provisioning" && ! grep 'laurel:   ' "$provisioning"
+	provision | tee "$log" && ! grep 'laurel:   ' "$log"
 }
 
 reload() { # and the checks again
-	(cd vagrant && vagrant reload) && answers &&
+	(cd vagrant && vagrant reload) && site_answers &&
 		make --no-print-directory acceptance TARGET=vagrant DISRUPT= REPORTS=build/reports/vagrant-reloaded
 }
 
 development() {
-	DEVELOPMENT=yes provision && build/venv/bin/python -m pytest -q tests/vagrant/test_development.py
+	echo DEVELOPMENT=yes >>"$settings" && provision &&
+		build/venv/bin/python -m pytest -q tests/vagrant/test_development.py
 }
 
-if compgen -G "vagrant/.vagrant/machines/default/*/id" >/dev/null; then
-	echo 'vagrant: there is a machine already; "make vagrant-destroy" ends it' >&2
-	exit 1
-fi
+for file in vagrant/.vagrant/machines/default/*/id "$settings"; do
+	if [[ -e $file ]]; then
+		echo "vagrant: $file exists: run \`make vagrant-destroy\`, and move your settings away" >&2
+		exit 1
+	fi
+done
 (($# > 0)) || set -- checks differences sync provision_again reload development
-before=$(there)
-# After a failure, which has been told by then: leave as little as can be.
-trap 'vagrant/down.sh >/dev/null 2>&1' EXIT
+before=$(inventory)
+trap 'vagrant/down.sh >/dev/null 2>&1; rm -f "$settings"' EXIT
 
-# The developer's loop edits the project.
+# A stage edits the project.
 export APP=$PWD/build/work/vagrant/app
 rm -rf "$APP"
 mkdir -p "${APP%/*}"
@@ -75,19 +76,18 @@ cp -r app "$APP"
 
 say "up"
 make --no-print-directory vagrant
-answers
+site_answers
 failed=()
 for stage; do
 	say "$stage"
-	# All of them are seen, whatever becomes of one.
-	"$stage" || failed+=("$stage")
+	"$stage" || failed+=("$stage") # the other stages still run
 done
 say "destroy"
-trap - EXIT
+trap 'rm -f "$settings"' EXIT
 vagrant/down.sh
-left=$(comm -13 <(echo "$before") <(there))
+left=$(comm -13 <(echo "$before") <(inventory))
 if [[ -n $left ]]; then
-	printf 'vagrant: this is left, and was not there before:\n%s\n' "$left" >&2
+	printf 'vagrant: left behind:\n%s\n' "$left" >&2
 	failed+=(destroy)
 fi
 if ((${#failed[@]} > 0)); then

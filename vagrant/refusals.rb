@@ -1,16 +1,16 @@
-# What keeps `vagrant up` from working, each in one line that says what to do.
+# What keeps `vagrant up` from working: one line for each, which says what to do.
 
 require "socket"
 
-# What slows it, and does not keep it from working.
-EMULATED = "vagrant: KVM does not run a guest here, so it is emulated, which takes minutes: on a virtual" \
-           " machine, is nested virtualisation on? As a user, are you of the group kvm?"
+# Emulation is slow, but it works: this is a warning.
+EMULATED = "vagrant: KVM does not run a guest here, so QEMU emulates it, which takes minutes: on a virtual" \
+           " machine, is nested virtualisation on? As a user, are you in the group kvm?"
 
 def refuse(problem)
   abort "vagrant: #{problem}"
 end
 
-# Before Vagrant looks for a provider: its own answer is a page.
+# Vagrant's own message, later, is a page long.
 def refuse_without_provider
   return unless ARGV.include?("up")
   return if Vagrant.has_plugin?("vagrant-libvirt") || Vagrant::Util::Which.which("VBoxManage")
@@ -28,14 +28,14 @@ end
 def refuse_without_libvirt
   return if system("virsh", "--quiet", "--connect", "qemu:///system", "version", out: File::NULL, err: File::NULL)
 
-  refuse "libvirt does not answer: start it (systemctl start libvirtd), and be root or of the group libvirt"
+  refuse "libvirt does not answer: start it (systemctl start libvirtd), and be root or in the group libvirt"
 end
 
 def refuse_taken_port(port)
   TCPServer.new("127.0.0.1", port).close
 rescue Errno::EACCES
-  nil # below 1024; the provider asks for the right to it
+  nil # below 1024; the provider asks for the right to use it
 rescue Errno::EADDRINUSE
-  refuse "port #{port} of 127.0.0.1 is taken: stop what holds it (`vagrant halt` ends a forward of" \
-         " Vagrant's own), or name another with HTTP_PORT="
+  refuse "port #{port} of 127.0.0.1 is in use: end the program that holds it (`vagrant halt` ends Vagrant's" \
+         " own forwarding), or choose another port with HTTP_PORT="
 end

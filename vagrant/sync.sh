@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `make sync`: brings the project as it is now onto Vagrant's machine, as a release
-# of its own, and renews the site's processes one at a time.
+# `make sync`: copies the project onto Vagrant's machine, as a new release, and restarts the site's
+# processes one at a time.
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")"
@@ -9,7 +9,7 @@ if ! compgen -G ".vagrant/machines/default/*/id" >/dev/null; then
 	echo "sync: there is no machine: run \`make vagrant\` first" >&2
 	exit 1
 fi
-# Only libvirt's folders are copies; VirtualBox shares the host's own.
+# VirtualBox shares the host's folders: there is nothing to copy.
 if [[ -e .vagrant/machines/default/libvirt/id ]]; then vagrant rsync; fi
 exec vagrant ssh --no-tty --command \
 	"sudo bash /laurel/provision/provision.sh 15-environment 20-site 50-supervisor 60-nginx 90-describe"

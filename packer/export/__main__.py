@@ -71,7 +71,7 @@ def export(image: Path, names: list[str], progress: Progress) -> None:
             description = {"key": made_from, "image": digest, "seconds": seconds}
             finished.put({fresh.name: fresh}, description)
             file = finished.folder / fresh.name
-            progress.note(f"{shown(file, TOP)}, {_size(file)}")
+            progress.note(f"{shown(file, TOP)}, {file.stat().st_size // MIB} MiB")
 
     progress.step(f"done: {shown(finished.folder, TOP)}")
     for step, taken in progress.durations().items():
@@ -89,14 +89,6 @@ def _make(kind: Format, source: Source) -> Path:
     if sources.file_digest(source.image) != source.digest:
         raise ExportError(f"{source.image} was replaced during the export: export it again")
     return file
-
-
-def _size(file: Path) -> str:
-    """The size of a file, and the disk space that it takes if it is sparse."""
-    status = file.stat()
-    taken = status.st_blocks * 512
-    sparse = f", {taken // MIB} MiB on disk" if taken < 0.9 * status.st_size else ""
-    return f"{status.st_size // MIB} MiB{sparse}"
 
 
 if __name__ == "__main__":
