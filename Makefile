@@ -65,7 +65,7 @@ image: prerequisites ## bake the image of OS (debian-13, debian-12, ubuntu-24.04
 	@$(PYTHON) packer/bake.py
 
 export: prerequisites ## the image in the form that each cloud demands, or FORMATS="raw vmdk vhd gce ova box" of them
-	@PYTHONPATH=packer $(PYTHON) -m export $(IMAGE)
+	@PYTHONPATH=packer $(PYTHON) -m export "$(IMAGE)"
 
 box: prerequisites ## make the Vagrant boxes of OS from its base disk
 	@$(PYTHON) packer/box.py
