@@ -100,7 +100,7 @@ acceptance-faults: prerequisites ## plant each known fault in a running image: t
 	@PYTHONPATH=tests $(PYTHON) tests/acceptance/faults.py $(IMAGE)
 
 acceptance-vagrant: image ## Vagrant's machine from nothing to nothing: up, checked, reloaded, checked, destroyed
-	@vagrant/prove.sh
+	@tests/vagrant/prove.sh
 
 acceptance-projects: prerequisites ## bake and prove each of tests/projects/: projects that know nothing of Laurel
 	@tests/projects/prove.sh

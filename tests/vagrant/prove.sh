@@ -5,7 +5,7 @@
 #   prove.sh [STAGE ...]    only these stages between up and destroy
 set -euo pipefail
 
-cd "$(dirname "$(readlink -f "$0")")/.."
+cd "$(dirname "$(readlink -f "$0")")/../.."
 readonly settings=vagrant/settings.env log=build/logs/vagrant-provision.log
 
 say() {
