@@ -107,17 +107,6 @@ def test_boxes_made_at_once_are_whole(
     assert_whole(folder)
 
 
-def test_unknown_system_is_one_line(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("OS", "plan-9")
-    assert box.main() == 1
-    assert capsys.readouterr().err == (
-        "box: OS=plan-9 is not known; known: debian-12, debian-13, ubuntu-24.04\n"
-    )
-    assert not folder.exists()
-
-
 def test_disk_that_takes_no_seed_keeps_former_boxes(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
