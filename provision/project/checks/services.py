@@ -4,6 +4,8 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
+from laurel import layer
+
 from project.findings.databases import databases
 from project.findings.project import Project
 from project.source.modules import Value
@@ -46,22 +48,21 @@ def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:
 
 
 def _layers(project: Project, given: Mapping[str, str]) -> Iterator[str]:
-    """Of several layers, between which a condition decides, one that can work is enough."""
+    """Channel layers that can't work; of several, of which a condition picks one, all of them."""
     layers = project.candidates("CHANNEL_LAYERS")
-    split = given.get("HTTP_SERVER", "same") != "same"
-    # Where one is chosen, it takes the place of theirs.
-    theirs = given.get("CHANNEL_LAYER", "project") == "project"
-    if theirs and (split or given.get("PROCESSES") != "1"):
-        backends = [found for layer in layers for found in _entries(layer, "BACKEND")]
-        if backends and all(name.endswith("InMemoryChannelLayer") for name, _ in backends):
-            backend, place = backends[-1]
-            yield (
-                f"{place}: CHANNEL_LAYERS is {backend}, which loses messages between"
-                " processes: use channels_redis.core.RedisChannelLayer, or add CHANNEL_LAYER=pubsub"
-                " to laurel.env, or PROCESSES=1 without an HTTP_SERVER"
-            )
+    # Any other CHANNEL_LAYER replaces the project's layers.
+    if given.get("CHANNEL_LAYER", "project") == "project":
+        processes, server = given.get("PROCESSES", "auto"), given.get("HTTP_SERVER", "same")
+        refusals = [
+            (layer.refusal({"CHANNEL_LAYERS": backend}, processes, server), place)
+            for value in layers
+            for backend, place in _entries(value, "BACKEND")
+        ]
+        if refusals and all(refusal for refusal, _ in refusals):
+            refusal, place = refusals[-1]
+            yield f"{place}: {refusal}"
     if not given.get("REDIS_URL"):
-        hosts = [(_host(text), place) for layer in layers for text, place in _texts(layer)]
+        hosts = [(_host(text), place) for value in layers for text, place in _texts(value)]
         for host, place in _all_placeholders([(host, place) for host, place in hosts if host]):
             yield (
                 f"{place}: the Redis host {host} is a placeholder: name a real one, or localhost"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from laurel import lock, procfile
+from laurel import layer, lock, procfile
 from laurel.configure import ENVIRONMENT
 from laurel.errors import LaurelError
 from laurel.paths import CURRENT
@@ -28,7 +28,7 @@ _LAYERS = """
 import importlib, json, os
 settings = importlib.import_module(os.environ["DJANGO_SETTINGS_MODULE"])
 layers = getattr(settings, "CHANNEL_LAYERS", {})
-print(json.dumps({name: layer.get("BACKEND", "") for name, layer in layers.items()}))
+print(json.dumps({f"CHANNEL_LAYERS[{k!r}]": v.get("BACKEND", "") for k, v in layers.items()}))
 """
 
 
@@ -105,11 +105,9 @@ def migrate(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def check_layer(settings: Settings) -> None:
-    """Refuse a layer in memory for several processes: each would hear only its own clients.
+    """Refuse channel layers, of the project's settings, that lose messages between processes.
 
-    With a server of its own for plain HTTP there are two at least.
-
-    Raises LaurelError; a project without channel layers is let be.
+    Raises LaurelError, also if the project's settings can't be read.
     """
     shown = subprocess.run(
         command(f"{CURRENT}/venv/bin/python", "-c", _LAYERS),
@@ -119,19 +117,8 @@ def check_layer(settings: Settings) -> None:
     )
     if shown.returncode:
         raise LaurelError(f"the project's settings can't be read:\n{shown.stderr.strip()}")
-    layers = json.loads(shown.stdout.splitlines()[-1])
-    refuse_memory_layer(layers, settings.get("PROCESSES"), settings.get("HTTP_SERVER"))
-
-
-def refuse_memory_layer(layers: dict[str, str], processes: str, http_server: str) -> None:
-    """Raise LaurelError if a layer of `layers` (name to class) can't serve these processes."""
-    if processes == "1" and http_server == "same":
-        return
-    for name, backend in layers.items():
-        if backend.endswith("InMemoryChannelLayer"):
-            raise LaurelError(
-                f"CHANNEL_LAYERS[{name!r}] is {backend}, which loses messages between processes,"
-                f" and PROCESSES={processes}, HTTP_SERVER={http_server}: use channels_redis in the"
-                " project's settings, or set CHANNEL_LAYER=pubsub, or PROCESSES=1 and"
-                " HTTP_SERVER=same"
-            )
+    # The last line: the settings module may print, too.
+    backends = json.loads(shown.stdout.splitlines()[-1])
+    refusal = layer.refusal(backends, settings.get("PROCESSES"), settings.get("HTTP_SERVER"))
+    if refusal:
+        raise LaurelError(refusal)

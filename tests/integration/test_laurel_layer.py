@@ -1,0 +1,50 @@
+"""The channel layers of a project's own settings, which a Python process of the site reads."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from laurel import site
+from laurel.errors import LaurelError
+from laurel.settings import Settings
+
+MEMORY = "CHANNEL_LAYERS = {'default': {'BACKEND': 'channels.layers.InMemoryChannelLayer'}}"
+REDIS = "CHANNEL_LAYERS = {'default': {'BACKEND': 'channels_redis.core.RedisChannelLayer'}}"
+
+
+@pytest.fixture
+def check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., Settings]
+) -> Callable[[str, str], None]:
+    """Checks the layers of a settings module with this text, for PROCESSES."""
+
+    def command(*arguments: str) -> list[str]:
+        assert arguments[0] == f"{site.CURRENT}/venv/bin/python"
+        return ["env", "-C", str(tmp_path), sys.executable, "-B", *arguments[1:]]
+
+    def run(text: str, processes: str) -> None:
+        (tmp_path / "tiny_settings.py").write_text(text)
+        site.check_layer(make_settings(PROCESSES=processes))
+
+    monkeypatch.setattr(site, "command", command)
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tiny_settings")
+    return run
+
+
+def test_layer_in_memory_is_refused_for_two_processes(check: Callable[[str, str], None]) -> None:
+    with pytest.raises(LaurelError, match=r"^CHANNEL_LAYERS\['default'\] is .*PROCESSES=2,"):
+        check(MEMORY, "2")
+    check(MEMORY, "1")
+
+
+@pytest.mark.parametrize(
+    "text", [f"print('a settings module may print')\n{REDIS}", "DEBUG = False"]
+)
+def test_other_projects_are_accepted(check: Callable[[str, str], None], text: str) -> None:
+    check(text, "2")
+
+
+def test_error_in_the_projects_settings_is_shown(check: Callable[[str, str], None]) -> None:
+    with pytest.raises(LaurelError, match=r"settings can't be read:[^$]*no SECRET_KEY"):
+        check("raise RuntimeError('no SECRET_KEY')", "2")
