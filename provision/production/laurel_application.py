@@ -1,12 +1,11 @@
-"""The project's own application, for a server that needs a wrapper around it."""
+"""The project's application, for the modules that wrap it for one server."""
 
 import os
-from importlib import import_module
-from operator import attrgetter
+from pkgutil import resolve_name
 from typing import Any
 
 
 def application(kind: str) -> Any:
-    """What LAUREL_ASGI_APPLICATION or LAUREL_WSGI_APPLICATION names, by `kind`, ASGI or WSGI."""
-    module, _, name = os.environ[f"LAUREL_{kind}_APPLICATION"].partition(":")
-    return attrgetter(name or "application")(import_module(module))
+    """Import the application of `kind` "ASGI" or "WSGI", named by LAUREL_<kind>_APPLICATION."""
+    name = os.environ[f"LAUREL_{kind}_APPLICATION"]
+    return resolve_name(name if ":" in name else f"{name}:application")

@@ -1,4 +1,4 @@
-"""The project's ASGI application under granian, which reads no proxy's headers by itself."""
+"""The project's ASGI application under granian, which ignores proxy headers without a wrapper."""
 
 import ctypes
 import signal
@@ -8,8 +8,8 @@ from laurel_application import application as project
 
 PR_SET_PDEATHSIG = 1
 
-# The worker that granian starts would outlive a granian that is killed, and be nobody's.
+# Without this, granian's worker survives when granian is killed.
 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
-# nginx alone reaches the socket, and says what is true.
+# "*": only nginx reaches the socket, and it sets these headers.
 application = wrap_asgi_with_proxy_headers(project("ASGI"), trusted_hosts="*")

@@ -1,14 +1,15 @@
-"""The project's WSGI application under gunicorn, which knows no address behind a unix socket."""
+"""The project's WSGI application under gunicorn, which has no client address on a unix socket."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from laurel_application import application as project
 
-served = project("WSGI")
+wsgi_application = project("WSGI")
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The project's, with the client's address: nginx alone reaches the socket, and says it."""
+    """Call the project's application with the client's address."""
+    # Only nginx reaches the socket, and it sets this header.
     environ["REMOTE_ADDR"] = environ.get("HTTP_X_REAL_IP", "")
-    return served(environ, start_response)  # type: ignore[no-any-return]
+    return wsgi_application(environ, start_response)  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What only some versions of gunicorn know: in a file, the others pass over it."""
+"""Settings that only some versions of gunicorn know: the others ignore them in a file."""
 
-# Its place is in the site's home, the same for all processes.
+# The control socket's default path is in the site's home, the same for all processes.
 control_socket_disable = True

@@ -1,19 +1,20 @@
-"""The project's ASGI application under hypercorn, which reads no proxy's headers by itself."""
+"""The project's ASGI application under hypercorn, which ignores proxy headers without a wrapper."""
 
 from typing import Any
 
 from hypercorn.middleware import ProxyFixMiddleware
 from laurel_application import application as project
 
-served = project("ASGI")
+asgi_application = project("ASGI")
 
 
-async def by_protocol(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """The project's: X-Forwarded-Proto says http and https of a websocket, too."""
+async def with_websocket_scheme(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Call the project's application with ws or wss as a websocket's scheme."""
+    # ProxyFixMiddleware copies http or https from X-Forwarded-Proto.
     if scope["type"] == "websocket":
         scope["scheme"] = scope["scheme"].replace("http", "ws")
-    await served(scope, receive, send)
+    await asgi_application(scope, receive, send)
 
 
-# nginx alone reaches the socket, and says what is true.
-application = ProxyFixMiddleware(by_protocol, trusted_hops=1)
+# One trusted hop: only nginx reaches the socket, and it sets these headers.
+application = ProxyFixMiddleware(with_websocket_scheme, trusted_hops=1)

@@ -1,12 +1,12 @@
-"""`python -m laurel_migrate FOLDER COMMAND`: the release command, once for all instances.
+"""`python -m laurel_migrate FOLDER COMMAND`: run the release command, one instance at a time.
 
-Several instances of one image boot at once against one database: each runs COMMAND (shell text)
-in FOLDER while it alone holds a lock of that database. PostgreSQL and MySQL have one; a file of
-SQLite is this machine's alone. Then the first administrator is made, if the variables of
-`createsuperuser --noinput` (DJANGO_SUPERUSER_*) are given and the site has none.
+Several instances of one image may boot at once with one database. Each runs COMMAND (shell text) in
+FOLDER while it holds a lock of that database, on PostgreSQL and MySQL; an SQLite file belongs to
+one machine and needs no lock. Then, if the variables of `createsuperuser --noinput`
+(DJANGO_SUPERUSER_*) are set and the site has no superuser, this makes the first one.
 
-The exit code is COMMAND's; UNREACHABLE if the database can't be asked for its lock;
-NO_ADMINISTRATOR if COMMAND succeeded and the administrator was not made.
+The exit code is COMMAND's; UNREACHABLE if the database does not answer; NO_ADMINISTRATOR if
+COMMAND succeeded and the superuser could not be made.
 """
 
 import os
@@ -22,18 +22,23 @@ from typing import Any
 from django.db import DatabaseError, connection
 from django.db.utils import InterfaceError
 
-# Of sysexits.h: EX_TEMPFAIL, for it may be there later, and EX_DATAERR.
+# From sysexits.h: EX_TEMPFAIL, as the database may answer later, and EX_DATAERR.
 UNREACHABLE = 75
 NO_ADMINISTRATOR = 65
-NAME = "laurel_migrate"
-PAUSE = 2.0  # seconds between two tries to get the lock
+LOCK_NAME = "laurel_migrate"
+LOCKS: dict[str, tuple[str, object]] = {
+    # PostgreSQL names an advisory lock by a number.
+    "postgresql": ("SELECT pg_try_advisory_lock(%s)", zlib.crc32(LOCK_NAME.encode())),
+    "mysql": ("SELECT GET_LOCK(%s, 0)", LOCK_NAME),
+}
+PAUSE = 2.0  # seconds between two attempts to get the lock
 
 PREFIX = "DJANGO_SUPERUSER_"
 
 
 def main(folder: str, command: str) -> int:
-    """Run `command` and make the administrator; return the exit code."""
-    # Not for the command, which may be anything.
+    """Run `command`, make the first superuser, and return the exit code."""
+    # The command, which may be any program, does not need the password.
     administrator = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith(PREFIX)}
     try:
         with lock():
@@ -47,28 +52,22 @@ def main(folder: str, command: str) -> int:
 
 
 class UnreachableError(Exception):
-    """The database did not answer; the text says why."""
+    """The database did not answer."""
 
 
 @contextmanager
 def lock() -> Iterator[None]:
-    """Hold the database's lock, which the server gives back if this process or machine dies.
+    """Hold the database's lock; the server releases it if this process or machine dies.
 
     Raises UnreachableError if the database does not answer.
     """
-    tries = {
-        # Its locks have numbers.
-        "postgresql": ("SELECT pg_try_advisory_lock(%s)", zlib.crc32(NAME.encode())),
-        "mysql": ("SELECT GET_LOCK(%s, 0)", NAME),
-    }
-    if connection.vendor not in tries:
+    if connection.vendor not in LOCKS:
         yield
         return
-    query, name = tries[connection.vendor]
     waited = False
-    while not _asked(query, name):
+    while not _got_lock(*LOCKS[connection.vendor]):
         if not waited:
-            print("laurel: another instance migrates this database: waiting", flush=True)
+            print("laurel: waiting: another instance migrates this database", flush=True)
             waited = True
         time.sleep(PAUSE)
     try:
@@ -77,22 +76,21 @@ def lock() -> Iterator[None]:
         connection.close()
 
 
-def _asked(query: str, name: object) -> bool:
+def _got_lock(query: str, name: object) -> bool:
     try:
         with warnings.catch_warnings(), connection.cursor() as cursor:
-            # Django's, of a query before its apps are ready: none of them is needed for this one.
+            # Django warns of queries before django.setup(), which this query does not need.
             warnings.simplefilter("ignore", RuntimeWarning)
             cursor.execute(query, [name])
-            (got,) = cursor.fetchone()
-            return bool(got)
+            return bool(cursor.fetchone()[0])
     except (DatabaseError, InterfaceError) as error:
         raise UnreachableError(str(error).strip()) from error
 
 
 def make_administrator(given: dict[str, str]) -> bool:
-    """Make the first superuser, from `given`; a site that has one keeps it as it is.
+    """Make the first superuser from the variables in `given`, unless the site has one.
 
-    Returns whether the site has one now; what Django refuses is printed.
+    Returns whether the site has one now, and prints the reason if Django refuses.
     """
     import django
     from django.apps import apps
@@ -106,7 +104,7 @@ def make_administrator(given: dict[str, str]) -> bool:
 
     users: Any = get_user_model()
     name = given.get(PREFIX + users.USERNAME_FIELD.upper())
-    # A user model of the project's own may have no such field.
+    # A custom user model may have no is_superuser.
     by_name = {users.USERNAME_FIELD: name}
     wanted = {"is_superuser": True} if hasattr(users, "is_superuser") else by_name
     if users._default_manager.filter(**wanted).exists():

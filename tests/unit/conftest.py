@@ -65,9 +65,9 @@ def plain_project(top: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def production(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module, around a project without settings and an environment without variables.
+    """laurel_production, loaded for an empty project in an empty environment.
 
-    It is no entry of sys.modules: another test gets another one.
+    It is not in sys.modules, so every test has its own. `tmp_path` is on the Python path.
     """
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
