@@ -1,1 +1,1 @@
-"""The chat: two rooms, their history, and the pages and sockets that lead to them."""
+"""The chat: two rooms, their history, their pages and their websockets."""

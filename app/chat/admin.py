@@ -1,4 +1,4 @@
-"""Moderation: messages can be read and deleted, not written or changed."""
+"""Moderation: staff can read and delete messages, but not write or change them."""
 
 from django.contrib import admin
 
@@ -7,16 +7,16 @@ from .models import Message
 
 @admin.register(Message)
 class MessageAdmin(admin.ModelAdmin):
-    """The stored messages, with the addresses that only staff may see."""
+    """The stored messages, with the client addresses that only staff may see."""
 
     list_display = ("id", "sent", "room", "name", "guest", "remote_addr", "text")
     list_filter = ("room", "guest")
     search_fields = ("name", "text", "remote_addr")
 
     def has_add_permission(self, request):  # noqa: ARG002
-        """Nobody: the chat itself is where messages are written."""
+        """Return False: messages are written in the chat."""
         return False
 
     def has_change_permission(self, request, obj=None):  # noqa: ARG002
-        """Nobody: what others said is theirs."""
+        """Return False: staff must not change the words of others."""
         return False

@@ -1,10 +1,10 @@
-"""Django's registration of the chat."""
+"""The chat as a Django app."""
 
 from django.apps import AppConfig
 
 
 class ChatConfig(AppConfig):
-    """The chat, under the name that its table and templates carry."""
+    """The chat."""
 
     name = "chat"
     verbose_name = "Chat"

@@ -3,34 +3,34 @@
 Protocol, one JSON object in each text frame
 --------------------------------------------
 
-/chat/ is open to everyone, /chat/admin/ to staff. A client of another site's page is refused in
-the handshake (403).
+/chat/ is open to everyone, /chat/admin/ to staff. The handshake answers 403 to pages of other
+sites.
 
-The client sends what it has to say. `name` is what a guest wants to be called; a logged-in
-user's own name takes its place::
+The client sends a message. `name` is the name that a guest chose; a logged-in user's messages
+carry the user name instead::
 
     {"message": "Hello", "name": "Ada"}
 
-The server sends the room's last 50 messages to who joins, oldest first, and from then on each
-new one, to its sender too. A message is on the disk before anyone receives it::
+The server sends the room's last 50 messages to a client that joins, oldest first, and then each
+new message, also to its sender. A message is on disk before any client receives it::
 
     {"type": "message", "id": 7, "name": "Ada", "guest": true, "message": "Hello",
      "sent": "2026-01-31T12:00:00.123456+00:00"}
 
-A client that reconnects gets some messages again, with the ids they had. Ids grow; messages
-that two processes stored at the same moment can arrive in the other order.
+A client that reconnects receives some messages again, with the same ids. Ids increase, but two
+messages that two processes store at the same time may arrive in the other order.
 
-What cannot be done is answered with a sentence for the sender and a code for programs::
+Errors have a sentence for the user and a code for programs::
 
     {"type": "error", "code": "invalid", "message": "Write something first."}
 
-    malformed      the frame is not a JSON object of text, or far too long; nothing was stored
+    malformed      the frame is not a JSON object of text, or is far too long; nothing was stored
     invalid        the message or the name is empty, too long or unreadable; nothing was stored
-    not_stored     the database did not take it; try again
-    not_passed_on  it is stored, and comes with the next message or a reload for the others
-    unavailable    the channel layer does not answer; the server closes, and one reconnects
+    not_stored     the database did not store the message; try again
+    not_passed_on  the message is stored; others see it with the next message or after a reload
+    unavailable    the channel layer does not answer; the server closes, and the client reconnects
 
-The server closes with NOT_STAFF (4403) when the room is not open to the client, or no longer, and
+The server closes with NOT_STAFF (4403) if the client may not enter the room, or no longer, and
 with OUT_OF_ORDER (4503) after `unavailable`.
 """
 
@@ -50,23 +50,23 @@ from .senders import client_address, display_name
 
 logger = logging.getLogger(__name__)
 
-# Close codes, after HTTP's 403 and 503, in the range from 4000 to 4999 that applications choose
-# from (RFC 6455, 7.4.2). The registered 1013 "try again later" would do for the second, but
+# Close codes from the range for applications, 4000 to 4999 (RFC 6455, section 7.4.2), with the
+# numbers of HTTP's 403 and 503. The registered 1013 "try again later" would suit the second, but
 # Daphne's websocket library refuses to send it.
 NOT_STAFF = 4403
 OUT_OF_ORDER = 4503
 
-# Characters of JSON. Outside the basic plane a character can be written as two escapes of six,
-# and the rest is for the keys.
+# Characters of JSON. One character outside the basic plane may take two escapes of six; the rest
+# is for the keys.
 MAX_FRAME = 12 * (MAX_MESSAGE + MAX_NAME) + 1000
 
 
 class MalformedFrameError(ValueError):
-    """A frame that the protocol has no place for; its text is for the sender."""
+    """A frame breaks the protocol; the exception's text is for the sender."""
 
 
 class ChatConsumer(AsyncJsonWebsocketConsumer):
-    """One client in one room. The room is the subclass's to name."""
+    """One client in one room, which the subclass names."""
 
     room: Room
 
@@ -74,24 +74,24 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
         super().__init__(*args, **kwargs)
         self._connecting = False
         self._joined = False
-        # The ids this client has received, which is enough to skip what comes twice and to
-        # notice what never came. A dict because it remembers the order.
+        # Ids that this client has received, to skip repeated messages and to notice missed ones.
+        # A dict, because it keeps the order.
         self._received: dict[int, None] = {}
 
     async def may_enter(self) -> bool:
-        """Return whether the room is open to this client at this moment."""
+        """Return whether the room is open to this client now."""
         return True
 
     # Joining and leaving
 
     async def __call__(self, scope, receive, send):
-        """Serve the connection; without a channel layer, tell the client to come back."""
+        """Serve the connection; without a channel layer, ask the client to come back."""
         try:
             await super().__call__(scope, receive, send)
         except Exception as error:
             if self._connecting:
                 raise
-            # Before the first event only the layer's new_channel() can have failed.
+            # Before the first event, only the layer's new_channel() can have failed.
             logger.warning("a client was sent away: the channel layer answered %r", error)
             self.base_send = send
             await receive()
@@ -104,17 +104,17 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
         await super().websocket_connect(message)
 
     async def connect(self):
-        """Accept everyone, so that a browser sees the reason, then let in who may enter."""
+        """Accept everyone, so that a browser sees why it is refused; then check and join."""
         await self.accept()
         if not await self.may_enter():
             await self.close(NOT_STAFF)
             return
         try:
-            # Before the history is read, so that nothing falls between the two.
+            # Before the history is read, so that no message is missed in between.
             await asyncio.wait_for(
                 self.channel_layer.group_add(self.room, self.channel_name), delivery.TIMEOUT
             )
-        # Each layer raises its own driver's errors.
+        # Each kind of layer raises its own driver's exceptions.
         except Exception as error:
             logger.warning("a client was sent away: the channel layer answered %r", error)
             await self._send_away()
@@ -123,7 +123,7 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
         await self._send_history()
 
     async def disconnect(self, _code):
-        """Leave the group, if it was ever joined."""
+        """Leave the group, if the client had joined it."""
         if not self._joined:
             return
         self._joined = False
@@ -131,7 +131,7 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
             await asyncio.wait_for(
                 self.channel_layer.group_discard(self.room, self.channel_name), delivery.TIMEOUT
             )
-        # The client is gone whether or not the layer knows.
+        # The client has gone, even if the layer does not know.
         except Exception as error:
             logger.warning("the channel layer did not forget a client: %r", error)
 
@@ -146,8 +146,8 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
     # From the client
 
     async def receive(self, text_data=None, **_binary):
-        """Store what the client says and pass it on, or answer what is wrong with it."""
-        # Frames that a refused client sent before it noticed arrive here too.
+        """Store the client's message and pass it on, or answer with an error."""
+        # A refused client may send frames before it sees that the connection is closed.
         if not self._joined:
             return
         try:
@@ -166,7 +166,7 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
 
     @staticmethod
     def _parse(frame: str | None) -> dict[str, str]:
-        """Return the `message` and `name` of a frame; None stands for a binary one."""
+        """Return the `message` and `name` of a frame; None means a binary one."""
         if frame is None:
             raise MalformedFrameError("Send text, not binary data.")
         if len(frame) > MAX_FRAME:
@@ -185,7 +185,7 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
                 said[key] = ""
             elif not isinstance(value, str):
                 raise MalformedFrameError(f'"{key}" must be text.')
-            # Half of a surrogate pair, which JSON can escape and UTF-8 cannot hold.
+            # Half of a surrogate pair, which JSON can express and UTF-8 can't.
             elif any("\ud800" <= character <= "\udfff" for character in value):
                 raise MalformedFrameError(f'"{key}" holds half a character.')
         return said
@@ -206,7 +206,7 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
         try:
             await delivery.pass_on(message, previous)
         except delivery.NotPassedOnError:
-            # The sender's own copy would have come by the same way.
+            # The sender's own copy would have come through the layer, too.
             await self._send_once(message.payload())
             await self._send_error(
                 "not_passed_on",
@@ -216,7 +216,7 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
     # From the channel layer
 
     async def chat_message(self, event):
-        """Send a new message, after those that the channel layer lost on the way."""
+        """Send a new message, after any that the channel layer lost."""
         if not self._joined:
             return
         if not await self.may_enter():
@@ -224,7 +224,7 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
             return
         previous = event["previous"]
         if previous is not None and previous not in self._received:
-            # The layer delivers at most once: while Redis restarts, what passes is lost.
+            # The layer delivers at most once: messages are lost while Redis restarts.
             await self._send_history(after=max(self._received, default=0))
         await self._send_once(event["payload"])
 
@@ -238,7 +238,7 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
         if payload["id"] in self._received:
             return
         self._received[payload["id"]] = None
-        # Twice the history: nothing older than that is replayed, or named as the previous one.
+        # Twice the history: older ids are never sent again, and never the previous one.
         if len(self._received) > 2 * HISTORY:
             del self._received[next(iter(self._received))]
         await self.send_json(payload)
@@ -254,12 +254,12 @@ class PublicChatConsumer(ChatConsumer):
 
 
 class AdminChatConsumer(ChatConsumer):
-    """The staff room. Who is no longer staff leaves it with the next message."""
+    """The staff room. A user who is no longer staff leaves it with the next message."""
 
     room = Room.STAFF
 
     async def may_enter(self) -> bool:
-        """Return whether the user is active staff, as the database has it now."""
+        """Return whether the user is active staff in the database now."""
         user = self.scope["user"]
         if not user.is_authenticated:
             return False

@@ -1,4 +1,4 @@
-"""What a client may say, by whichever way it arrives."""
+"""Validation of messages, from the page's form and from websockets."""
 
 from django import forms
 
@@ -6,15 +6,15 @@ from .models import MAX_MESSAGE, MAX_NAME
 
 
 class TextField(forms.CharField):
-    """Text whose line ends count as one character, as they do in a browser's maxlength."""
+    """Text whose line breaks count as one character, as in a browser's maxlength."""
 
     def to_python(self, value):
-        """Return the value as text with single-character line ends."""
+        """Return the value with single-character line breaks."""
         return super().to_python(value).replace("\r\n", "\n")
 
 
 class MessageForm(forms.Form):
-    """A message, and the name a guest wants to go by."""
+    """A message, and the name that a guest chose."""
 
     name = forms.CharField(
         max_length=MAX_NAME,
@@ -31,5 +31,5 @@ class MessageForm(forms.Form):
     )
 
     def problem(self) -> str:
-        """Return the first thing that is wrong, as a sentence for the sender."""
+        """Return the first error as a sentence for the sender."""
         return next(iter(self.errors.values()))[0]

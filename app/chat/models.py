@@ -1,35 +1,35 @@
-"""What was said, kept so that whoever joins can read the last of it."""
+"""The stored messages, which a client receives when it joins a room."""
 
 from django.db import models, transaction
 from django.utils import timezone
 
-# Messages kept of each room, which are also all that is replayed to who joins.
+# Messages that each room keeps, all of which are sent to a client that joins.
 HISTORY = 50
-# Characters, as browsers and Python both count most of them.
+# Characters. Browsers count one outside the basic plane as two, Python as one.
 MAX_MESSAGE = 2000
 MAX_NAME = 40
-# Django's own limit for a user name, which may stand in place of a guest's.
+# Django's limit for a user name, which a logged-in user's messages carry.
 MAX_USERNAME = 150
 
 
 class Room(models.TextChoices):
-    """The rooms. Each is also the name of its group in the channel layer."""
+    """The rooms. A room's value is also its group's name in the channel layer."""
 
     PUBLIC = "public", "Public"
     STAFF = "staff", "Staff"
 
 
 class MessageManager(models.Manager):
-    """Storing and reading of a room's history."""
+    """Stores messages, and reads a room's history."""
 
     def store(self, **fields) -> tuple["Message", int | None]:
-        """Commit a message, and drop those of its room that are no longer replayed.
+        """Commit a message, and delete the messages of its room beyond HISTORY.
 
         Takes the fields of Message. Returns the message and the id of the one before it in the
-        room (None for a room's first), by which a listener can tell that it has missed one.
-        When this returns, the message is on the disk. Raises django.db.Error if it is not.
+        room (None for the first), from which a listener can tell that it missed a message.
+        The message is on disk when this returns. Raises django.db.Error if it was not stored.
         """
-        # durable: inside someone else's transaction a return would promise nothing.
+        # durable: refuses an outer transaction, which could still roll the message back.
         with transaction.atomic(durable=True):
             kept = self.filter(room=fields["room"]).order_by("-id").values_list("id", flat=True)
             newest = list(kept[: HISTORY - 1])
@@ -45,7 +45,7 @@ class MessageManager(models.Manager):
 
 
 class Message(models.Model):
-    """One thing that someone said in a room."""
+    """A message in a room."""
 
     room = models.CharField(max_length=16, choices=Room.choices)
     name = models.CharField(max_length=MAX_USERNAME)
@@ -61,7 +61,7 @@ class Message(models.Model):
     objects = MessageManager()
 
     class Meta:
-        """History is read and pruned by room, newest first."""
+        """Newest first, with an index for reading and pruning a room."""
 
         ordering = ("-id",)
         indexes = (models.Index(fields=("room", "id"), name="chat_room_history"),)
@@ -70,7 +70,7 @@ class Message(models.Model):
         return f"{self.name}: {self.text[:60]}"
 
     def payload(self) -> dict:
-        """Return the message as clients receive it; see chat.consumers for the protocol."""
+        """Return the message in the form of the protocol (see chat.consumers)."""
         return {
             "type": "message",
             "id": self.id,

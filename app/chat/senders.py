@@ -1,4 +1,4 @@
-"""Who sent a message: the name to show, and the address it came from."""
+"""The sender of a message: the name to show, and the client's address."""
 
 import ipaddress
 
@@ -6,7 +6,7 @@ import ipaddress
 def display_name(user, wished: str) -> dict:
     """Return the fields `name` and `guest` of a message by this user.
 
-    A logged-in user's own name cannot be chosen. A guest's can, so it is marked as such.
+    A logged-in user's name is fixed. A guest chooses one, and the message is marked as a guest's.
     """
     if user.is_authenticated:
         return {"name": user.get_username(), "guest": False}
@@ -14,9 +14,9 @@ def display_name(user, wished: str) -> dict:
 
 
 def client_address(host: str | None) -> str | None:
-    """Return the address as the database takes it; None for what is not an address.
+    """Return the address in the form that the database stores, or None if it is invalid.
 
-    A unix socket's client has none, and a proxy can pass on anything, such as "unknown".
+    A client on a unix socket has no address, and a proxy may send another word, such as "unknown".
     """
     try:
         address = ipaddress.ip_address(host or "")

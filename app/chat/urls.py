@@ -1,4 +1,4 @@
-"""The chat's pages. Its websockets are routed in mysite.asgi."""
+"""The chat's pages. mysite.asgi routes its websockets."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The pages of the two rooms, and the form that speaks without JavaScript."""
+"""The pages of the two rooms, with a form that works without JavaScript."""
 
 import contextlib
 
@@ -14,7 +14,7 @@ from .forms import MessageForm
 from .models import HISTORY, MAX_MESSAGE, MAX_NAME, Message, Room
 from .senders import client_address, display_name
 
-# What the one template needs to know of a room.
+# What the template needs to know about each room.
 PAGES = {
     Room.PUBLIC: {"title": "Chat", "page": "chat", "say": "say", "socket": "/chat/"},
     Room.STAFF: {
@@ -35,7 +35,7 @@ def chat(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def say(request: HttpRequest) -> HttpResponse:
-    """Store and pass on a message to the public room."""
+    """Store a message in the public room, and pass it on."""
     return _say(request, Room.PUBLIC)
 
 
@@ -50,7 +50,7 @@ def staff(request: HttpRequest) -> HttpResponse:
 @require_POST
 @staff_member_required
 def staff_say(request: HttpRequest) -> HttpResponse:
-    """Store and pass on a message to the staff room."""
+    """Store a message in the staff room, and pass it on."""
     return _say(request, Room.STAFF)
 
 
@@ -78,7 +78,7 @@ def _say(request, room):
         remote_addr=client_address(request.META.get("REMOTE_ADDR")),
         **display_name(request.user, form.cleaned_data["name"]),
     )
-    # It is stored: the page that follows shows it, and listeners catch up with the next one.
+    # The message is stored: the next page shows it, and listeners get it with the next message.
     with contextlib.suppress(NotPassedOnError):
         async_to_sync(pass_on)(message, previous)
     return redirect(PAGES[room]["page"])

@@ -1,1 +1,1 @@
-"""The site: settings, URLs, the two server interfaces and the health checks."""
+"""The site: settings, URLs, ASGI and WSGI applications, and health checks."""

@@ -10,7 +10,7 @@ from django.urls import path, re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
 
-# Before the consumers are imported: they import models, which need Django set up.
+# This sets Django up, which the models that the consumers import need.
 django_asgi_app = get_asgi_application()
 
 from chat.consumers import AdminChatConsumer, PublicChatConsumer  # noqa: E402
@@ -24,7 +24,7 @@ application = ProtocolTypeRouter(
                     [
                         path("chat/admin/", AdminChatConsumer.as_asgi()),
                         path("chat/", PublicChatConsumer.as_asgi()),
-                        # Without it a stranger's path raises ValueError, a traceback in the log.
+                        # Without it, an unknown path raises ValueError: a traceback in the log.
                         re_path(r"", WebsocketDenier.as_asgi()),
                     ]
                 )

@@ -1,4 +1,4 @@
-"""Content-Security-Policy for every page: this site's own files, and nothing inline."""
+"""Content-Security-Policy for every page: files of this site only, and nothing inline."""
 
 from asgiref.sync import iscoroutinefunction
 from django.utils.decorators import sync_and_async_middleware
@@ -16,8 +16,8 @@ POLICY = "; ".join(
 
 @sync_and_async_middleware
 def content_security_policy_middleware(get_response):
-    """Add the policy to responses that have none of their own."""
-    # Both forms, so that neither server interface has to change threads for this.
+    """Add the policy to responses without one."""
+    # In both forms, so that neither ASGI nor WSGI needs to change threads.
     if iscoroutinefunction(get_response):
 
         async def middleware(request):

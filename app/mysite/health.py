@@ -1,12 +1,12 @@
-"""Two questions a machine asks of each process, answered whatever the Host header says.
+"""Two health checks of each process, which accept any Host header.
 
-/healthz  this process serves. 200 at once, without touching the database or the channel layer,
-          so that a fault of those does not get every process restarted.
-/readyz   the database and the channel layer both answer: 200, or 503 with the reason, as
+/healthz  200 if this process serves. It uses neither the database nor the channel layer, so that
+          a fault of those does not get every process restarted.
+/readyz   200 if the database and the channel layer both answer, otherwise 503 with the reason:
           {"status": "unavailable", "database": "ok", "channel_layer": "TimeoutError"}.
 
-A reason is only ever the name of an exception: the text of one can hold addresses and user
-names. The text is in the log.
+A reason is the name of an exception only, because its text may contain addresses and user names.
+The log has the text.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 HEALTH_PATH = "/healthz"
 READY_PATH = "/readyz"
 
-# Seconds for each part, both asked at once. Local parts answer in milliseconds; a prober
-# commonly waits 5 s, and should get our answer rather than its own timeout.
+# Seconds for the database and for the channel layer, which are checked at the same time. They
+# answer in milliseconds. A prober often waits for 5 s, and should get our answer before that.
 PART_TIMEOUT = 2
 
 
 @sync_and_async_middleware
 def health_middleware(get_response):
-    """Answer the two paths, and hand every other request on."""
+    """Answer the two paths, and pass on every other request."""
     if iscoroutinefunction(get_response):
 
         async def middleware(request):
@@ -76,10 +76,10 @@ async def _readiness() -> JsonResponse:
 
 
 async def _verdict(part: str, check) -> str:
-    """Return "ok", or the name of what `check` raised; "TimeoutError" if it was too slow."""
+    """Return "ok", or the name of the exception of `check`, which is TimeoutError if it is slow."""
     task = asyncio.ensure_future(check)
-    # Not wait_for(): before Python 3.12 it waits until a cancelled task has cleaned up, which a
-    # hung server can delay for ever.
+    # Not wait_for(): before Python 3.12, it waits until a cancelled task has cleaned up, which may
+    # take for ever if a server hangs.
     done, _ = await asyncio.wait({task}, timeout=PART_TIMEOUT)
     if not done:
         task.cancel()
@@ -94,10 +94,10 @@ async def _verdict(part: str, check) -> str:
 
 @database_sync_to_async
 def _query_database() -> None:
-    # Imported here because middleware is loaded before the models can be.
+    # Imported here, because Django loads middleware before models.
     from chat.models import Message
 
-    # A real table: SELECT 1 needs no file to read, and no migration to have run.
+    # A real table: SELECT 1 works without the database's file, and without its tables.
     Message.objects.exists()
 
 
@@ -108,8 +108,8 @@ async def _cross_channel_layer() -> None:
         await layer.send(channel, {"type": "readyz"})
         await layer.receive(channel)
     finally:
-        # A layer forgets a channel only when a receive() on it is cancelled, as happens to a
-        # consumer's; without this each probe would leave a subscription behind.
+        # A layer forgets a channel when a receive() on it is cancelled, as happens at the end of a
+        # consumer. Without this, each probe would leave a subscription behind.
         listener = asyncio.ensure_future(layer.receive(channel))
         await asyncio.sleep(0)
         listener.cancel()

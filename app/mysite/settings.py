@@ -1,21 +1,21 @@
-"""Django's settings, all of which come from the environment.
+"""Django's settings, from environment variables.
 
-Variables, with the default in brackets:
+Defaults are in brackets:
 
     SECRET_KEY            signs cookies and forms; required unless DEBUG is true
-    DEBUG                 [false] never true on a machine that others can reach
-    ALLOWED_HOSTS         [none] names and addresses of the site, separated by commas
+    DEBUG                 [false] for development only
+    ALLOWED_HOSTS         [none] the site's names and addresses, separated by commas
     CSRF_TRUSTED_ORIGINS  [none] e.g. https://chat.example.com, separated by commas
-    STATE_DIR             [this folder] where the SQLite database lives
-    DATABASE_URL          [sqlite in STATE_DIR/db.sqlite3] or postgres://user:pass@host/name
-    REDIS_URL             [redis://127.0.0.1:6379/0; with DEBUG: no Redis, one process only]
-    STATIC_ROOT           [staticfiles in this folder] where collectstatic writes
-    LOG_LEVEL             [INFO] level of everything that is logged, on stdout
+    STATE_DIR             [this folder] the folder of the SQLite database
+    DATABASE_URL          [STATE_DIR/db.sqlite3] e.g. postgres://user:password@host/name
+    REDIS_URL             [redis://127.0.0.1:6379/0; with DEBUG: none, for one process only]
+    STATIC_ROOT           [staticfiles in this folder] the target of collectstatic
+    LOG_LEVEL             [INFO] the lowest level that is logged, on stdout
 
-HTTPS-only settings, off until the machine has a certificate (see `check --deploy`):
+Settings that need HTTPS, off by default (see `check --deploy`):
 
     SECURE_SSL_REDIRECT          [false] redirect http:// to https://
-    SECURE_HSTS_SECONDS          [0] seconds for which browsers refuse plain http://
+    SECURE_HSTS_SECONDS          [0] time for which browsers refuse http://
     SECURE_HSTS_INCLUDE_SUBDOMAINS, SECURE_HSTS_PRELOAD   [false]
     SESSION_COOKIE_SECURE, CSRF_COOKIE_SECURE             [false] cookies over HTTPS only
 """
@@ -36,13 +36,13 @@ env = environ.Env()
 
 
 def names(variable: str) -> list[str]:
-    """Return what a variable lists, with commas between and spaces where one likes."""
+    """Return the items of a variable, which commas separate; spaces are ignored."""
     return [name.strip() for name in env.list(variable, default=[]) if name.strip()]
 
 
 DEBUG = env.bool("DEBUG", default=False)
 
-# Not by django-environ, which takes a value that starts with $ for another variable's name.
+# Not read by django-environ, for which a value that starts with $ names another variable.
 SECRET_KEY = os.environ.get("SECRET_KEY", "")
 if not SECRET_KEY:
     if not DEBUG:
@@ -57,8 +57,8 @@ ALLOWED_HOSTS = names("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = names("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
-    # First, so that its runserver takes the place of Django's. Where nobody runs that, it would
-    # only make each command of manage.py import Twisted, and take twice as long to start.
+    # First, so that its runserver replaces Django's. Without DEBUG it is of no use, and every
+    # command of manage.py would take twice as long to start, because it imports Twisted.
     *(["daphne"] if DEBUG else []),
     "django.contrib.admin",
     "django.contrib.auth",
@@ -71,7 +71,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # First, because the ones below look at the Host header or redirect to HTTPS.
+    # First, because those below check the Host header or redirect to HTTPS.
     "mysite.health.health_middleware",
     "django.middleware.security.SecurityMiddleware",
     "mysite.csp.content_security_policy_middleware",
@@ -114,15 +114,15 @@ else:
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         {
-            # A message that was acknowledged must survive a power cut. In DELETE mode a commit
-            # is the removal of the journal, and only EXTRA also syncs the folder it was removed
-            # from; without that the journal can come back and undo the commit.
+            # An acknowledged message must survive a power cut. In DELETE mode, removing the
+            # journal is the commit. Only EXTRA syncs the journal's folder, too: without that, the
+            # journal may come back and undo the commit.
             # https://www.sqlite.org/pragma.html#pragma_synchronous
             "init_command": "PRAGMA journal_mode=DELETE; PRAGMA synchronous=EXTRA;",
-            # Several processes write. A transaction that starts as a reader cannot wait for the
-            # write lock later: it fails at once, whatever the timeout.
+            # Several processes write. A transaction that starts with a read can't wait for the
+            # write lock later: it fails at once, whatever the timeout is.
             "transaction_mode": "IMMEDIATE",
-            # Seconds to wait for another process's write, below nginx's usual 60 s.
+            # Seconds to wait for another process's write; less than nginx's usual 60 s.
             "timeout": 20,
         }
     )
@@ -136,20 +136,19 @@ REDIS_URL = env.str("REDIS_URL", default="") or ("" if DEBUG else "redis://127.0
 if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {
-            # Not RedisChannelLayer: it opens a connection for each socket that closes, and runs
-            # out of them when a thousand close at once.
+            # Not RedisChannelLayer: it takes a connection for each websocket that closes, and runs
+            # out of them if a thousand close at once.
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
             "CONFIG": {
-                # redis-py gives up on a quiet connection after 5 s, and a chat can be quiet for
-                # longer than that.
+                # redis-py closes a connection that is quiet for 5 s, and a chat may be quiet for
+                # longer.
                 "hosts": [
                     {
                         "address": REDIS_URL,
                         "socket_timeout": None,
-                        # Without it the first message after a restart of Redis fails in each
-                        # process, on a connection that has been dead for long. 0.1 + 0.2 + 0.4
-                        # seconds of waiting also bridge the restart itself; a message that was
-                        # passed on twice is told once.
+                        # After a restart of Redis, each process still has a dead connection, on
+                        # which its next message would fail. Waiting for 0.1 + 0.2 + 0.4 s also
+                        # covers the restart itself. Consumers skip repeated messages.
                         "retry": Retry(ExponentialBackoff(base=0.1, cap=0.4), retries=3),
                     }
                 ],
@@ -157,7 +156,7 @@ if REDIS_URL:
         }
     }
 else:
-    # Reaches this process only, which is why it takes DEBUG to get it.
+    # For development only, because it reaches no other process.
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
 # Accounts
@@ -174,7 +173,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "chat"
 
-# Mail, which is printed where one develops
+# Mail
 
 if DEBUG:
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
@@ -189,7 +188,7 @@ STORAGES = {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
             if DEBUG
-            # A name changes with its content, so nginx may let browsers keep it for ever.
+            # A file's name changes with its content, so browsers may cache it for ever.
             else "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
         )
     },
@@ -197,14 +196,14 @@ STORAGES = {
 
 # Behind nginx
 
-# nginx sets this header on every request, so a client's own value never gets here.
+# nginx sets this header on every request, so a client cannot forge it.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# nginx passes the client's Host header on unchanged.
+# nginx passes on the client's Host header unchanged.
 USE_X_FORWARDED_HOST = False
 
-# Security. `check --deploy` warns of W004, W008, W012 and W016 for as long as the HTTPS-only
-# settings are off. That is deliberate: a fresh machine has an address and no certificate, and
-# with them on nobody could log in to it. The other checks are clean.
+# Security. `check --deploy` reports W004, W008, W012 and W016 while the settings that need HTTPS
+# are off. They are off because a new machine has no certificate, and with them on, no one could
+# log in to it.
 
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0)
@@ -222,7 +221,7 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 
-# Logging: one stream, which supervisor keeps.
+# Logging, to the stream that supervisor writes to files
 
 LOGGING = {
     "version": 1,
@@ -242,11 +241,11 @@ LOGGING = {
     },
     "root": {"handlers": ["stdout"], "level": env.str("LOG_LEVEL", default="INFO").upper()},
     "loggers": {
-        # Django gives this one handlers of its own; without this line, errors appear twice
-        # with DEBUG, and are mailed to nobody without it.
+        # Without this line, Django's own handlers print each error again with DEBUG, and mail it
+        # to no one without.
         "django": {"handlers": [], "propagate": True},
-        # One line for each stranger who asks for another host, and for each second that Redis is
-        # away, instead of twenty.
+        # One line instead of twenty for each request with an unknown host, and for each second
+        # without Redis.
         "django.security.DisallowedHost": {"filters": ["brief"]},
         "channels_redis.pubsub": {"filters": ["brief"]},
     },

@@ -1,4 +1,4 @@
-"""The site's URLs. /healthz and /readyz are answered earlier, by mysite.health."""
+"""The site's URLs. The middleware of mysite.health answers /healthz and /readyz."""
 
 from django.contrib import admin
 from django.contrib.staticfiles.urls import staticfiles_urlpatterns
@@ -7,6 +7,6 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("chat.urls")),
-    # Empty unless DEBUG: nginx serves STATIC_ROOT otherwise.
+    # Empty without DEBUG: nginx serves STATIC_ROOT.
     *staticfiles_urlpatterns(),
 ]

@@ -1,4 +1,4 @@
-"""The site's HTTP half as a WSGI application, for servers that know no ASGI."""
+"""The site's pages as a WSGI application, for servers without ASGI."""
 
 import os
 

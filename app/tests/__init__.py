@@ -1,1 +1,1 @@
-"""Tests of the site; they need neither Redis nor a network."""
+"""Tests of the site, without Redis and without a network."""

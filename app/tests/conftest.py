@@ -1,4 +1,4 @@
-"""Accounts, connections and broken parts, for every test."""
+"""Fixtures: accounts, connections, and a broken channel layer."""
 
 import contextlib
 
@@ -13,14 +13,12 @@ from mysite import health
 from mysite.asgi import application
 
 ORIGIN = b"http://chat.example"
-
-
-# Seconds. Answers take milliseconds, but a machine that bakes an image meanwhile takes longer.
+# Seconds. Answers take milliseconds, but longer on a busy host.
 PATIENCE = 20
 
 
 class PatientCommunicator(WebsocketCommunicator):
-    """A client that waits for longer than the single second that it is given by default."""
+    """A websocket client that waits for PATIENCE instead of one second."""
 
     async def connect(self, timeout=PATIENCE):
         """Connect."""
@@ -35,7 +33,7 @@ class PatientCommunicator(WebsocketCommunicator):
         return await super().receive_from(timeout)
 
     async def receive_json_from(self, timeout=PATIENCE):
-        """Return what the next frame holds."""
+        """Return the content of the next frame."""
         return await super().receive_json_from(timeout)
 
     async def disconnect(self, code=1000, timeout=PATIENCE):
@@ -44,7 +42,7 @@ class PatientCommunicator(WebsocketCommunicator):
 
 
 class BrokenLayer(InMemoryChannelLayer):
-    """A layer of which the methods named in `broken` fail as they do without Redis."""
+    """A layer whose methods named in `broken` fail as without Redis."""
 
     def __init__(self, *broken: str):
         super().__init__()
@@ -57,7 +55,7 @@ class BrokenLayer(InMemoryChannelLayer):
 
 @pytest.fixture(autouse=True)
 def fresh_layer():
-    """Give each test a channel layer of its own, bound to its event loop."""
+    """Give each test its own channel layer, for its own event loop."""
     channel_layers.backends.clear()
     yield
     channel_layers.backends.clear()
@@ -65,7 +63,7 @@ def fresh_layer():
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
-    """Give the site's parts more time than a person would; a test that waits sets its own."""
+    """Raise the site's timeouts; a test of a timeout sets its own."""
     monkeypatch.setattr(delivery, "TIMEOUT", PATIENCE)
     monkeypatch.setattr(health, "PART_TIMEOUT", PATIENCE)
 
@@ -82,9 +80,9 @@ def break_layer():
 
 @pytest.fixture
 def ask():
-    """Return a function that asks the ASGI application over HTTP, as a server would.
+    """Return a function that sends a request to the ASGI application, as a server does.
 
-    Django's own asynchronous test client cannot set the Host header, and always has an address.
+    Django's asynchronous test client can't set the Host header, and always has an address.
     """
 
     async def request(path, method="GET", host=b"chat.example", body=b"", headers=()):
@@ -98,7 +96,7 @@ def ask():
 
 @pytest.fixture
 def cookies(transactional_db):
-    """Return a function that logs a new user in, and gives the headers of their browser."""
+    """Return a function that logs in a new user, and returns the headers of the session."""
 
     def log_in(username, **flags):
         user = User.objects.create_user(username, **flags)
@@ -113,8 +111,8 @@ def cookies(transactional_db):
 def connect(transactional_db):
     """Return a context manager for a client of the whole application, connected to a path.
 
-    Its arguments are the path, further headers, the Origin header (None for none) and what
-    the server gives as the client's address.
+    Its arguments are the path, further headers, the Origin header (None: no header), and the
+    client's address as the server passes it.
     """
 
     @contextlib.asynccontextmanager

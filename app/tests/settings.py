@@ -1,8 +1,8 @@
-"""The site's settings with nothing outside the tests' own process."""
+"""The site's settings, without services outside the tests' process."""
 
 import os
 
-# Whoever runs the tests may have a site's environment around them.
+# The shell that runs the tests may have a site's variables.
 os.environ.update(DEBUG="true", REDIS_URL="", DATABASE_URL="", STATE_DIR="", SECRET_KEY="")
 
 from mysite.settings import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""Health and readiness, over both server interfaces."""
+"""/healthz and /readyz, under ASGI and WSGI."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ READY = {"status": "ok", "database": "ok", "channel_layer": "ok"}
 
 @pytest.fixture(params=["asgi", "wsgi"])
 def get(request, ask):
-    """Return a function that asks for a path as a Host that no site allows.
+    """Return a function that requests a path with a Host that the site does not allow.
 
     It returns the status, the headers and the body.
     """
@@ -34,7 +34,7 @@ def get(request, ask):
     return by_asgi if request.param == "asgi" else by_wsgi
 
 
-async def test_a_process_that_serves_is_healthy_without_asking_anyone(get, break_layer):
+async def test_healthz_uses_neither_database_nor_layer(get, break_layer):
     # No database mark: a query here fails the test.
     break_layer("new_channel", "send", "receive", "group_send")
     status, headers, body = await get("/healthz")
@@ -43,21 +43,21 @@ async def test_a_process_that_serves_is_healthy_without_asking_anyone(get, break
     assert b"Set-Cookie" not in headers
 
 
-async def test_health_is_not_redirected_to_https(settings):
+async def test_healthz_is_not_redirected_to_https(settings):
     settings.SECURE_SSL_REDIRECT = True
-    # New clients, because a handler reads its settings once.
+    # New clients, because a handler reads the settings once.
     get_by_wsgi = Client(headers={"host": "localhost"}).get
     assert (await asyncio.to_thread(get_by_wsgi, "/healthz")).status_code == 200
     assert (await AsyncClient().get("/healthz")).status_code == 200
 
 
-async def test_a_site_whose_parts_answer_is_ready(get, transactional_db):
+async def test_readyz_is_ok_when_both_parts_answer(get, transactional_db):
     status, _, body = await get("/readyz")
     assert (status, json.loads(body)) == (200, READY)
 
 
 @pytest.mark.parametrize("method", ["new_channel", "send", "receive"])
-async def test_a_broken_layer_is_named_without_its_address(
+async def test_readyz_names_a_broken_layer_without_its_address(
     get, transactional_db, break_layer, method
 ):
     break_layer(method)
@@ -70,7 +70,7 @@ async def test_a_broken_layer_is_named_without_its_address(
     }
 
 
-async def test_a_layer_that_loses_messages_is_noticed(get, transactional_db, monkeypatch):
+async def test_readyz_notices_a_layer_that_loses_messages(get, transactional_db, monkeypatch):
     async def lose(*_args):
         return None
 
@@ -81,7 +81,9 @@ async def test_a_layer_that_loses_messages_is_noticed(get, transactional_db, mon
     assert json.loads(body)["channel_layer"] == "TimeoutError"
 
 
-async def test_a_broken_database_is_named_without_its_address(get, transactional_db, monkeypatch):
+async def test_readyz_names_a_broken_database_without_its_address(
+    get, transactional_db, monkeypatch
+):
     def fail():
         raise OperationalError('connection to "db.internal" failed: password of user site')
 
@@ -95,7 +97,7 @@ async def test_a_broken_database_is_named_without_its_address(get, transactional
     }
 
 
-async def test_a_database_without_its_tables_is_not_ready(get, transactional_db):
+async def test_readyz_notices_missing_tables(get, transactional_db):
     def rename(old, new):
         with connection.cursor() as cursor:
             cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
@@ -110,17 +112,17 @@ async def test_a_database_without_its_tables_is_not_ready(get, transactional_db)
 
 
 class CountingLayer(InMemoryChannelLayer):
-    """A layer that, as Redis pub/sub, forgets a channel when a receive() on it is cancelled."""
+    """A layer that forgets a channel when a receive() is cancelled, as Redis pub/sub does."""
 
     known = 0
 
     async def new_channel(self):
-        """Count the channel, and name it."""
+        """Count and return a new channel."""
         self.known += 1
         return await super().new_channel()
 
     async def receive(self, channel):
-        """Receive, and count the channel off when cancelled."""
+        """Receive; if cancelled, subtract the channel."""
         try:
             return await super().receive(channel)
         except asyncio.CancelledError:
@@ -128,7 +130,7 @@ class CountingLayer(InMemoryChannelLayer):
             raise
 
 
-async def test_probes_leave_nothing_in_the_layer(ask, transactional_db):
+async def test_readyz_leaves_no_channels_behind(ask, transactional_db):
     layer = CountingLayer()
     channel_layers.set("default", layer)
     for _ in range(3):
@@ -136,11 +138,11 @@ async def test_probes_leave_nothing_in_the_layer(ask, transactional_db):
     assert layer.known == 0
 
 
-async def test_only_reading_is_answered(ask):
+async def test_health_accepts_get_and_head_only(ask):
     assert (await ask("/healthz", "POST"))["status"] == 405
     assert (await ask("/healthz", "HEAD"))["status"] == 200
 
 
-async def test_other_paths_are_not_taken_for_health(get):
+async def test_health_answers_exact_paths_only(get):
     status, _, _ = await get("/healthz/x")
     assert status == 400

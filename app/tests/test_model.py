@@ -1,4 +1,4 @@
-"""What is stored of each room."""
+"""Storing messages, and the history of each room."""
 
 import pytest
 from django.db import connection, transaction
@@ -9,11 +9,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def store(text, room=Room.PUBLIC):
-    """Store a message of somebody."""
+    """Store a message."""
     return Message.objects.store(room=room, name="Ada", text=text)
 
 
-def test_a_room_keeps_its_last_messages_and_no_others():
+def test_room_keeps_its_last_messages_only():
     for number in range(HISTORY + 7):
         store(str(number))
     kept = [message.text for message in Message.objects.recent(Room.PUBLIC)]
@@ -21,14 +21,14 @@ def test_a_room_keeps_its_last_messages_and_no_others():
     assert Message.objects.count() == HISTORY == 50
 
 
-def test_a_busy_room_does_not_push_out_what_another_one_holds():
+def test_busy_room_leaves_other_rooms_alone():
     store("quiet", room=Room.STAFF)
     for number in range(HISTORY + 1):
         store(str(number))
     assert [message.text for message in Message.objects.recent(Room.STAFF)] == ["quiet"]
 
 
-def test_a_message_knows_the_one_before_it_in_its_room():
+def test_store_returns_the_previous_id_of_the_room():
     first, before_first = store("first")
     store("elsewhere", room=Room.STAFF)
     _, before_second = store("second")
@@ -36,12 +36,12 @@ def test_a_message_knows_the_one_before_it_in_its_room():
     assert before_second == first.id
 
 
-def test_a_message_cannot_be_stored_where_its_commit_is_not_its_own():
+def test_store_refuses_an_outer_transaction():
     with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
         store("not yet on the disk")
 
 
-def test_storing_takes_the_same_few_queries_in_a_full_room(django_assert_max_num_queries):
+def test_store_takes_five_queries_in_a_full_room(django_assert_max_num_queries):
     for number in range(HISTORY):
         store(str(number))
     # BEGIN, the newest ids, INSERT, DELETE, COMMIT.
@@ -51,5 +51,4 @@ def test_storing_takes_the_same_few_queries_in_a_full_room(django_assert_max_num
 
 def test_sqlite_commits_survive_a_power_cut():
     with connection.cursor() as cursor:
-        extra = 3
-        assert cursor.execute("PRAGMA synchronous").fetchone() == (extra,)
+        assert cursor.execute("PRAGMA synchronous").fetchone() == (3,)  # EXTRA

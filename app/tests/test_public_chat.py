@@ -15,24 +15,24 @@ from chat.models import HISTORY, MAX_MESSAGE, MAX_NAME, Message, Room
 
 from .conftest import PATIENCE
 
-# More than either error, which would otherwise be told after 4300 digits or 1000 levels.
+# Beyond Python's limits of 4300 digits and some 1000 levels.
 HUGE_NUMBER = '{"message": ' + "9" * 5000 + "}"
 DEEP_NEST = "[" * 20000
 
 
 async def say(socket, message, **more):
-    """Say something, and return the server's answer."""
+    """Send a message, and return the server's answer."""
     await socket.send_json_to({"message": message, **more})
     return await socket.receive_json_from()
 
 
 @database_sync_to_async
 def stored():
-    """Return what the database holds, oldest first."""
+    """Return the stored messages, oldest first."""
     return list(Message.objects.order_by("id"))
 
 
-async def test_what_one_says_everybody_hears(connect):
+async def test_message_reaches_every_client(connect):
     async with connect() as ada, connect() as bob:
         to_ada = await say(ada, "Hello", name="Ada")
         to_bob = await bob.receive_json_from()
@@ -47,7 +47,7 @@ async def test_what_one_says_everybody_hears(connect):
     }
 
 
-async def test_a_message_is_committed_before_anyone_hears_it(connect, monkeypatch):
+async def test_message_is_committed_before_it_is_delivered(connect, monkeypatch):
     heard = []
     pass_on = delivery.pass_on
 
@@ -61,7 +61,7 @@ async def test_a_message_is_committed_before_anyone_hears_it(connect, monkeypatc
     assert [message.text for message in heard] == ["Hello"]
 
 
-async def test_who_joins_gets_the_last_messages_oldest_first(connect):
+async def test_joining_client_gets_the_history_oldest_first(connect):
     @database_sync_to_async
     def fill():
         for number in range(HISTORY + 3):
@@ -77,7 +77,7 @@ async def test_who_joins_gets_the_last_messages_oldest_first(connect):
     assert {"type", "id", "name", "guest", "message", "sent"} == set(replayed[0])
 
 
-async def test_the_staff_room_is_not_heard_in_public(connect):
+async def test_staff_messages_stay_out_of_the_public_room(connect):
     @database_sync_to_async
     def tell_staff():
         return Message.objects.store(room=Room.STAFF, name="boss", text="secret")
@@ -88,14 +88,14 @@ async def test_the_staff_room_is_not_heard_in_public(connect):
         assert await socket.receive_nothing()
 
 
-async def test_a_guest_without_a_name_is_called_guest(connect):
+async def test_guest_without_a_name_is_called_guest(connect):
     async with connect() as socket:
         assert (await say(socket, "Hello"))["name"] == "guest"
         assert (await say(socket, "Hello", name="  "))["name"] == "guest"
         assert (await say(socket, "Hello", name=None))["name"] == "guest"
 
 
-async def test_a_logged_in_user_cannot_take_another_name(connect, cookies):
+async def test_logged_in_user_cannot_choose_a_name(connect, cookies):
     headers = await database_sync_to_async(cookies)("grace")
     async with connect(headers=headers) as socket:
         answer = await say(socket, "Hello", name="boss")
@@ -112,7 +112,7 @@ async def test_a_logged_in_user_cannot_take_another_name(connect, cookies):
         (None, None),
     ],
 )
-async def test_the_clients_address_is_stored_and_not_told(connect, client, address):
+async def test_client_address_is_stored_but_not_sent(connect, client, address):
     async with connect(client=client) as socket:
         answer = await say(socket, "Hello")
     assert [message.remote_addr for message in await stored()] == [address]
@@ -145,7 +145,7 @@ async def test_the_clients_address_is_stored_and_not_told(connect, client, addre
     ],
     ids=lambda value: repr(value)[:40],
 )
-async def test_what_cannot_be_read_is_answered_and_not_stored(connect, frame, code):
+async def test_invalid_frame_gets_an_error_and_is_not_stored(connect, frame, code):
     async with connect() as socket:
         key = "bytes_data" if isinstance(frame, bytes) else "text_data"
         await socket.send_to(**{key: frame})
@@ -156,13 +156,13 @@ async def test_what_cannot_be_read_is_answered_and_not_stored(connect, frame, co
 
 
 @pytest.mark.parametrize("event", [{"text": ""}, {"bytes": b""}, {"text": None, "bytes": b"x"}])
-async def test_an_empty_or_binary_frame_is_answered(connect, event):
+async def test_empty_or_binary_frame_gets_an_error(connect, event):
     async with connect() as socket:
         await socket.send_input({"type": "websocket.receive", **event})
         assert (await socket.receive_json_from())["code"] == "malformed"
 
 
-async def test_the_longest_message_fits_however_it_is_escaped(connect):
+async def test_longest_message_fits_in_a_frame(connect):
     longest = "\U0001f33f" * MAX_MESSAGE
     async with connect() as socket:
         answer = await say(socket, longest, name="\U0001f33f" * MAX_NAME)
@@ -170,19 +170,17 @@ async def test_the_longest_message_fits_however_it_is_escaped(connect):
 
 
 @pytest.mark.parametrize("origin", [b"http://evil.example", b"null", None])
-async def test_another_sites_page_is_refused(connect, origin):
+async def test_page_of_another_site_is_refused(connect, origin):
     async with connect(origin=origin) as socket:
         assert not socket.accepted
 
 
-async def test_an_unknown_path_is_refused_without_an_exception(connect):
+async def test_unknown_path_is_refused_without_an_exception(connect):
     async with connect("/nowhere/") as socket:
         assert not socket.accepted
 
 
-async def test_a_message_that_cannot_be_passed_on_is_stored_and_its_sender_told(
-    connect, break_layer
-):
+async def test_message_without_a_layer_is_stored_with_an_error(connect, break_layer):
     break_layer("group_send")
     async with connect() as socket:
         assert (await say(socket, "Hello"))["message"] == "Hello"
@@ -190,7 +188,7 @@ async def test_a_message_that_cannot_be_passed_on_is_stored_and_its_sender_told(
     assert [message.text for message in await stored()] == ["Hello"]
 
 
-async def test_a_message_that_the_layer_lost_comes_with_the_next_one(connect):
+async def test_lost_message_comes_with_the_next_one(connect):
     @database_sync_to_async
     def store(text):
         return Message.objects.store(room=Room.PUBLIC, name="Ada", text=text)
@@ -204,7 +202,7 @@ async def test_a_message_that_the_layer_lost_comes_with_the_next_one(connect):
         assert await socket.receive_nothing()
 
 
-async def test_a_message_that_arrives_twice_is_told_once(connect):
+async def test_repeated_message_is_sent_once(connect):
     @database_sync_to_async
     def store():
         return Message.objects.store(room=Room.PUBLIC, name="Ada", text="Hello")
@@ -217,7 +215,7 @@ async def test_a_message_that_arrives_twice_is_told_once(connect):
 
 
 @pytest.mark.parametrize("method", ["new_channel", "group_add"])
-async def test_without_a_layer_a_client_is_told_to_come_back(connect, break_layer, method):
+async def test_client_without_a_layer_is_asked_to_come_back(connect, break_layer, method):
     break_layer(method)
     async with connect() as socket:
         assert socket.accepted
@@ -228,12 +226,12 @@ async def test_without_a_layer_a_client_is_told_to_come_back(connect, break_laye
     assert (closing["type"], closing["code"]) == ("websocket.close", OUT_OF_ORDER)
 
 
-def test_close_codes_are_ones_that_daphne_sends():
-    # autobahn raises on any other; the codes below 4000 belong to libraries.
+def test_daphne_accepts_the_close_codes():
+    # autobahn raises for most others; codes below 4000 are for libraries.
     assert 4000 <= NOT_STAFF < OUT_OF_ORDER <= 4999
 
 
-async def test_a_fault_of_ours_is_not_taken_for_one_of_the_layer(connect, monkeypatch):
+async def test_own_exception_is_not_blamed_on_the_layer(connect, monkeypatch):
     def fail(*_args):
         raise ZeroDivisionError
 
@@ -244,13 +242,13 @@ async def test_a_fault_of_ours_is_not_taken_for_one_of_the_layer(connect, monkey
     assert socket.output_queue.empty()
 
 
-async def test_a_client_can_leave_while_the_layer_is_broken(connect, break_layer):
+async def test_client_can_leave_without_a_layer(connect, break_layer):
     break_layer("group_discard")
     async with connect() as socket:
         await say(socket, "Goodbye")
 
 
-async def test_a_layer_that_hangs_does_not_hold_the_sender_up(connect, monkeypatch):
+async def test_hanging_layer_does_not_block_the_sender(connect, monkeypatch):
     async def hang(*_args):
         await asyncio.sleep(60)
 
@@ -261,7 +259,7 @@ async def test_a_layer_that_hangs_does_not_hold_the_sender_up(connect, monkeypat
         assert (await socket.receive_json_from())["code"] == "not_passed_on"
 
 
-async def test_a_message_that_the_database_refuses_is_not_acknowledged(connect, monkeypatch):
+async def test_message_that_was_not_stored_gets_an_error(connect, monkeypatch):
     def refuse(**_fields):
         raise OperationalError("database is locked")
 

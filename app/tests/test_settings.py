@@ -1,4 +1,4 @@
-"""The settings, each time in a process with an environment of its own."""
+"""The settings, each time in a process with its own environment."""
 
 import json
 import os
@@ -20,7 +20,7 @@ print(json.dumps({name: getattr(settings, name) for name in dir(settings) if nam
 
 
 def run(*arguments, **environment):
-    """Run Python in the site's folder with these variables and no others of the site's."""
+    """Run Python in the site's folder, with no other variables of the site."""
     inherited = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
     environment = {**inherited, "DJANGO_SETTINGS_MODULE": "mysite.settings", **environment}
     return subprocess.run(
@@ -40,7 +40,7 @@ def settings_with(**environment):
     return json.loads(shown.stdout)
 
 
-def test_a_missing_secret_key_is_explained():
+def test_missing_secret_key_is_explained():
     shown = run("-c", SHOW)
     assert shown.returncode != 0
     last_line = shown.stderr.strip().splitlines()[-1]
@@ -48,7 +48,7 @@ def test_a_missing_secret_key_is_explained():
     assert "secrets.token_urlsafe" in last_line
 
 
-def test_debug_is_a_place_to_develop_in():
+def test_debug_selects_settings_for_development():
     debug = settings_with(DEBUG="true")
     assert debug["INSTALLED_APPS"][0] == "daphne"
     assert debug["EMAIL_BACKEND"].endswith("console.EmailBackend")
@@ -59,7 +59,7 @@ def test_debug_is_a_place_to_develop_in():
     assert service["STORAGES"]["staticfiles"]["BACKEND"].endswith(".ManifestStaticFilesStorage")
 
 
-def test_defaults_are_those_of_a_machine_in_service(tmp_path):
+def test_defaults_suit_production(tmp_path):
     found = settings_with(SECRET_KEY="k", STATE_DIR=str(tmp_path))
     assert found["DEBUG"] is False
     assert found["ALLOWED_HOSTS"] == []
@@ -78,7 +78,7 @@ def test_defaults_are_those_of_a_machine_in_service(tmp_path):
     assert found["USE_X_FORWARDED_HOST"] is False
 
 
-def test_what_the_environment_says_is_done(tmp_path):
+def test_environment_variables_set_the_settings(tmp_path):
     found = settings_with(
         SECRET_KEY="$starts-with-a-dollar",
         DATABASE_URL="postgres://site:p%40ss@db.internal:5433/chat",
@@ -110,19 +110,19 @@ def test_what_the_environment_says_is_done(tmp_path):
     assert found["CSRF_COOKIE_SECURE"] is True
 
 
-def test_a_sqlite_url_gets_the_options_that_survive_a_power_cut(tmp_path):
+def test_sqlite_url_gets_the_durable_options(tmp_path):
     found = settings_with(SECRET_KEY="k", DATABASE_URL=f"sqlite:///{tmp_path}/other.sqlite3")
     assert found["DATABASES"]["default"]["NAME"] == str(tmp_path / "other.sqlite3")
     assert "synchronous=EXTRA" in found["DATABASES"]["default"]["OPTIONS"]["init_command"]
 
 
-def test_debug_needs_neither_a_key_nor_redis():
+def test_debug_needs_neither_key_nor_redis():
     found = settings_with(DEBUG="true")
     backend = found["CHANNEL_LAYERS"]["default"]["BACKEND"]
     assert backend == "channels.layers.InMemoryChannelLayer"
 
 
-def test_the_layer_is_built_with_the_address_and_without_a_read_timeout():
+def test_layer_has_the_address_and_no_read_timeout():
     build = """
 import asyncio, django
 django.setup()
@@ -140,7 +140,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("https", [False, True])
-def test_the_deployment_check_warns_of_nothing_but_https(https):
+def test_check_deploy_reports_https_settings_only(https):
     variables = {"SECRET_KEY": "".join(map(chr, range(48, 123))), "ALLOWED_HOSTS": "chat.example"}
     if https:
         for name in (
@@ -159,14 +159,14 @@ def test_the_deployment_check_warns_of_nothing_but_https(https):
     assert warned == (set() if https else expected)
 
 
-def test_no_migration_is_missing(tmp_path):
+def test_migrations_are_complete(tmp_path):
     shown = run(
         "manage.py", "makemigrations", "--check", "--dry-run", DEBUG="true", STATE_DIR=str(tmp_path)
     )
     assert shown.returncode == 0, shown.stdout
 
 
-def test_static_files_are_collected_under_hashed_names(tmp_path):
+def test_static_files_get_hashed_names(tmp_path):
     static = tmp_path / "static"
     shown = run("manage.py", "collectstatic", "--no-input", SECRET_KEY="k", STATIC_ROOT=str(static))
     assert shown.returncode == 0, shown.stderr

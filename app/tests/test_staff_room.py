@@ -11,10 +11,10 @@ PATH = "/chat/admin/"
 
 
 async def assert_closed(socket):
-    """Assert that the server closes with the code that says why."""
+    """Assert that the server closes with NOT_STAFF."""
     closing = await socket.receive_output()
     assert (closing["type"], closing["code"]) == ("websocket.close", NOT_STAFF)
-    assert closing["code"] == 4403
+    assert NOT_STAFF == 4403  # as in chat.js
 
 
 @database_sync_to_async
@@ -23,7 +23,7 @@ def tell_staff():
     return Message.objects.store(room=Room.STAFF, name="boss", text="secret")
 
 
-async def test_a_guest_is_accepted_and_then_closed_with_the_code(connect):
+async def test_guest_is_accepted_and_closed_with_the_code(connect):
     await tell_staff()
     async with connect(PATH) as socket:
         assert socket.accepted
@@ -32,14 +32,14 @@ async def test_a_guest_is_accepted_and_then_closed_with_the_code(connect):
 
 
 @pytest.mark.parametrize("flags", [{}, {"is_staff": True, "is_active": False}])
-async def test_a_user_who_is_not_active_staff_is_closed_out(connect, cookies, flags):
+async def test_user_who_is_not_active_staff_is_closed(connect, cookies, flags):
     headers = await database_sync_to_async(cookies)("joe", **flags)
     async with connect(PATH, headers) as socket:
         assert socket.accepted
         await assert_closed(socket)
 
 
-async def test_what_a_refused_client_sends_is_ignored(connect):
+async def test_messages_of_a_refused_client_are_ignored(connect):
     async with connect(PATH) as socket:
         await assert_closed(socket)
         await socket.send_json_to({"message": "let me in"})
@@ -48,7 +48,7 @@ async def test_what_a_refused_client_sends_is_ignored(connect):
     assert not await database_sync_to_async(Message.objects.exists)()
 
 
-async def test_staff_hear_each_other_and_their_history(connect, cookies):
+async def test_staff_get_messages_and_history(connect, cookies):
     await tell_staff()
     boss = await database_sync_to_async(cookies)("boss", is_staff=True)
     chief = await database_sync_to_async(cookies)("chief", is_staff=True)
@@ -63,7 +63,7 @@ async def test_staff_hear_each_other_and_their_history(connect, cookies):
     assert latest.room == Room.STAFF
 
 
-async def test_a_refused_client_leaves_no_group_that_it_never_joined(connect, break_layer, caplog):
+async def test_refused_client_leaves_no_group(connect, break_layer, caplog):
     break_layer("group_discard")
     async with connect(PATH) as socket:
         await assert_closed(socket)
@@ -71,7 +71,7 @@ async def test_a_refused_client_leaves_no_group_that_it_never_joined(connect, br
 
 
 @pytest.mark.parametrize("lost", ["is_staff", "is_active"])
-async def test_who_is_no_longer_staff_hears_and_says_nothing_more(connect, cookies, lost):
+async def test_former_staff_neither_send_nor_receive(connect, cookies, lost):
     boss = await database_sync_to_async(cookies)("boss", is_staff=True)
     chief = await database_sync_to_async(cookies)("chief", is_staff=True)
     joe = await database_sync_to_async(cookies)("joe", is_staff=True)

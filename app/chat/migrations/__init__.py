@@ -1,1 +1,1 @@
-"""The database's history, in the order of its numbers."""
+"""Migrations of the chat's table."""

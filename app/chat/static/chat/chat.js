@@ -1,15 +1,15 @@
-// Turns the page's form and list into a live chat. Without this file both still work, by reload.
-// The protocol is described in chat/consumers.py.
+// Makes the page's form and list a live chat. Without this file, both work by reloading the page.
+// chat/consumers.py describes the protocol.
 "use strict";
 
-// Of consumers.NOT_STAFF: the room is not open to this user, so trying again is of no use.
+// As in consumers.py: the room is closed to this user, so trying again is useless.
 const NOT_STAFF = 4403;
-// Milliseconds before the first and, doubled each time, at most before any later attempt.
+// Milliseconds before the first attempt to reconnect; doubled each time, up to the longest.
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 30000;
-// Messages kept on the page, so that one left open for weeks stays quick.
+// Messages kept on the page, so that it stays fast if it is open for weeks.
 const KEPT = 500;
-// Pixels from the end within which the reader is taken to be following.
+// A reader within this many pixels of the end is following the chat.
 const AT_END = 60;
 const NO_CONNECTION = "There is no connection. Your text stays here until there is one.";
 
@@ -29,12 +29,12 @@ let everOpen = false;
 let openedAt = 0;
 let wait = FIRST_WAIT;
 let retryTimer = null;
-// What was sent and has not come back yet, oldest first; it returns to the field if it never does.
+// Sent messages that have not come back yet, oldest first. If one is lost, it returns to the field.
 const pending = [];
-// What went back to the field because the connection broke. It may have been stored all the same,
-// and then comes with the next one.
+// The text that returned to the field because the connection broke. It may be stored all the same,
+// and then it comes with the next connection.
 let returned = null;
-// Whether the reader is at the end of the log, and new messages should stay in sight.
+// Whether the reader is at the end of the log, so that the log scrolls with new messages.
 let following = true;
 
 // The list
@@ -82,8 +82,8 @@ function listItem(message) {
   return item;
 }
 
-// Adds a message where its id belongs; one that is shown already, from the page itself or from
-// before a reconnection, is left alone. Returns whether it is new.
+// Adds a message in the order of ids, unless it is shown already (by the page, or before the last
+// reconnection). Returns whether it is new.
 function add(message) {
   let before = list.lastElementChild;
   while (before && Number(before.dataset.id) > message.id) {
@@ -177,19 +177,19 @@ function closed(event) {
     takeBack(pending.splice(0));
     returned = messageField.value;
   }
-  // A server that lets us in and sends us away again is not yet well.
+  // A server that accepts connections and closes them soon has not recovered yet.
   if (openedAt > 0 && Date.now() - openedAt > LONGEST_WAIT) {
     wait = FIRST_WAIT;
   }
   openedAt = 0;
-  // Half of it at random, so that not everyone returns to a restarted server at once.
+  // Half of the wait is random, so that clients do not return to a restarted server all at once.
   const delay = wait / 2 + (Math.random() * wait) / 2;
   wait = Math.min(2 * wait, LONGEST_WAIT);
   showConnection("waiting", everOpen ? "Connection lost, trying again…" : "Connecting…");
   retryTimer = setTimeout(connect, delay);
 }
 
-// Whoever comes back to the page or to the network should not have to wait for the timer.
+// A user who returns to the page or to the network should not wait for the timer.
 function connectNow() {
   if (socket.readyState === WebSocket.CLOSED && connection.dataset.state === "waiting") {
     wait = FIRST_WAIT;
@@ -203,7 +203,7 @@ function say(event) {
   problem.textContent = "";
   const open = socket.readyState === WebSocket.OPEN;
   if (!open && !everOpen) {
-    // Something between us lets no websockets through: the form goes by plain HTTP.
+    // A proxy may block websockets: the browser sends the form by plain HTTP.
     return;
   }
   event.preventDefault();
@@ -222,7 +222,7 @@ function say(event) {
 }
 
 function enterSends(event) {
-  // isComposing: in some languages Enter picks a character.
+  // isComposing: in some languages, Enter picks a character.
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
     event.preventDefault();
     form.requestSubmit();
@@ -230,7 +230,7 @@ function enterSends(event) {
 }
 
 function rememberName() {
-  // Browsers that keep nothing, as in private windows, throw here.
+  // Browsers without storage, as in private windows, throw here.
   try {
     localStorage.setItem("name", nameField.value);
   } catch {
@@ -253,13 +253,13 @@ if (nameField) {
   recallName();
   nameField.addEventListener("change", rememberName);
 }
-// The message below says it, in the page's own words and place.
+// The page shows its own message for an empty field.
 messageField.required = false;
 form.addEventListener("submit", say);
 messageField.addEventListener("keydown", enterSends);
 newest.addEventListener("click", () => {
   scrollToEnd();
-  // The button is gone, and the focus should not be gone with it.
+  // The button is hidden, and the focus needs another place.
   log.focus();
 });
 log.addEventListener("scroll", () => {
@@ -268,7 +268,7 @@ log.addEventListener("scroll", () => {
     newest.hidden = true;
   }
 });
-// A turned phone or an opened keyboard changes the log's height.
+// Turning a phone or opening its keyboard changes the log's height.
 new ResizeObserver(() => {
   if (following) {
     scrollToEnd();
