@@ -207,14 +207,18 @@ def test_layer_in_memory_runs_one_process(machine: Machine, processes: str) -> N
     loaded = machine.load("CHANNEL_LAYER=memory")
     assert loaded.processes == 1
     (problem,) = loaded.problems
-    assert problem.startswith(f"PROCESSES={processes}: CHANNEL_LAYER=memory loses messages")
+    assert problem.startswith(f"PROCESSES={processes}: CHANNEL_LAYER is memory, which loses")
     machine.bake(PROCESSES="1", CHANNEL_LAYER="memory")
     assert machine.load().problems == []
 
 
-def test_redirect_loop_behind_a_proxy_is_reported(machine: Machine) -> None:
-    (problem,) = machine.load("TLS_IN_FRONT=yes").problems
-    assert "redirects for ever" in problem
+def test_tls_in_front_needs_a_trusted_proxy(machine: Machine) -> None:
+    loaded = machine.load("TLS_IN_FRONT=yes")
+    assert loaded.environment["TLS_IN_FRONT"] == "no"
+    (problem,) = loaded.problems
+    assert "a redirect would never end" in problem
+    loaded = machine.load("TLS_IN_FRONT=yes", "TRUSTED_PROXIES=10.0.0.7")
+    assert (loaded.environment["TLS_IN_FRONT"], loaded.problems) == ("yes", [])
 
 
 # The number of processes

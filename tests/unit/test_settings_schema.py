@@ -125,5 +125,5 @@ def test_conflicting_settings_are_named_with_what_works(
 def test_tls_in_front_without_a_trusted_proxy_is_a_warning() -> None:
     in_front = {**DEFAULTS, "TLS_IN_FRONT": "yes"}
     (warning,) = warnings(in_front)
-    assert "redirects for ever" in warning
+    assert "would never end" in warning
     assert list(warnings({**in_front, "TRUSTED_PROXIES": "10.0.0.7"})) == []

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from laurel import servers
+from laurel import layer, servers
 
 
 @dataclass(frozen=True)
@@ -17,36 +17,34 @@ class Conflict:
 
 def conflicts(values: Mapping[str, str]) -> Iterator[Conflict]:
     """Each setting of `values` that contradicts another. A bake refuses it.."""
-    http = values["HTTP_SERVER"]
-    memory = values["CHANNEL_LAYER"] == "memory"
-    if http != "same" and not values["WSGI_APPLICATION"]:
+    if values["HTTP_SERVER"] != "same" and not values["WSGI_APPLICATION"]:
         yield Conflict(
             "HTTP_SERVER",
             "the project has no WSGI application (WSGI_APPLICATION=module:name)",
             "same",
         )
-    elif http != "same" and memory:
-        yield Conflict(
-            "HTTP_SERVER", "with CHANNEL_LAYER=memory its processes reach no websocket", "same"
-        )
-    if memory and values["PROCESSES"] != "1":
-        yield Conflict(
-            "PROCESSES",
-            "CHANNEL_LAYER=memory loses messages between processes; set PROCESSES=1 or another"
-            " layer",
-            "1",
-        )
+    chosen = {"CHANNEL_LAYER": values["CHANNEL_LAYER"]}
+    for name, instead in (("PROCESSES", "1"), ("HTTP_SERVER", "same")):
+        reason = layer.refusal(chosen, values["PROCESSES"], values["HTTP_SERVER"])
+        if reason and values[name] != instead:
+            yield Conflict(name, reason, instead)
     if values["MEDIA_URL"] and values["MEDIA_URL"] == values["STATIC_URL"]:
         yield Conflict("MEDIA_URL", "STATIC_URL is the same path", "")
 
 
+def tls_in_front(values: Mapping[str, str]) -> bool:
+    """Whether a load balancer speaks TLS and Laurel believes it. Otherwise each redirect to HTTPS
+    would lead to another one."""
+    return values["TLS_IN_FRONT"] == "yes" and bool(values["TRUSTED_PROXIES"])
+
+
 def warnings(values: Mapping[str, str]) -> Iterator[str]:
     """What is allowed and probably a mistake."""
-    if values["TLS_IN_FRONT"] == "yes" and not values["TRUSTED_PROXIES"]:
+    if values["TLS_IN_FRONT"] == "yes" and not tls_in_front(values):
         yield (
-            "TLS_IN_FRONT=yes without TRUSTED_PROXIES: nobody is believed to speak HTTPS, so a"
-            " project that redirects to HTTPS redirects for ever; set TRUSTED_PROXIES to the load"
-            " balancer's addresses"
+            "TLS_IN_FRONT=yes has no effect without TRUSTED_PROXIES: set it to the load balancer's"
+            " addresses. Until then redirects to HTTPS, secure cookies and HSTS are off, because a"
+            " redirect would never end"
         )
 
 

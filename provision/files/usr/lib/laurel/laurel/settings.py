@@ -100,7 +100,7 @@ def _own_environment(values: Mapping[str, str], hosts: list[str]) -> dict[str, s
         "LAUREL_PROCFILE": f"{CURRENT}/app/{values['PROCFILE']}",
         "PYTHONPATH": "/usr/lib/laurel/production",
         "ALLOWED_HOSTS": ",".join(hosts),
-        "TLS_IN_FRONT": values["TLS_IN_FRONT"],
+        "TLS_IN_FRONT": "yes" if choices.tls_in_front(values) else "no",
         "STATIC_ROOT": f"{CURRENT}/public{values['STATIC_URL']}".rstrip("/"),
         "MEDIA_ROOT": "/var/lib/site/media",
         "STATE_DIR": "/var/lib/site",
