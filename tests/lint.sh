@@ -9,7 +9,7 @@ build/venv/bin/ruff check --quiet .
 build/venv/bin/ruff format --check --quiet .
 
 echo "lint: mypy"
-build/venv/bin/mypy --no-error-summary packer provision/project provision/files/usr/lib/laurel/laurel tests/machine tests/acceptance/*.py tests/acceptance/first_boot/clouds/instance.py tests/bench/*.py
+build/venv/bin/mypy --no-error-summary packer provision/project provision/files/usr/lib/laurel/laurel tests/machine tests/acceptance/*.py tests/acceptance/first_boot/clouds/instance.py tests/bench/*.py tests/prove.py
 
 echo "lint: shellcheck, shfmt"
 mapfile -t scripts < <(shfmt -f packer provision tests vagrant)
