@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Prints the accelerator that really runs a guest here: kvm or tcg.
+# Prints the accelerator that runs a guest on this host: kvm or tcg.
 # Usage: accelerator.sh [KERNEL]
 #
-# /dev/kvm can open and still not run a kernel (a para-virtual KVM spins or
-# dies), so a kernel is started and must reach its own panic, having no root.
+# /dev/kvm may open and still run no kernel (a para-virtual KVM spins or dies). So
+# this starts a kernel without a root, which must reach its panic.
 set -euo pipefail
 
 kernel=${1:-}

@@ -1,6 +1,5 @@
-"""The base disk of a system: built from its signed archive, and kept until that changes."""
+"""The base disk of a system: built from its signed archive, and kept until the archive changes."""
 
-import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -8,8 +7,9 @@ from pathlib import Path
 
 import settings
 import sources
+from exclusive import exclusive
 from progress import Progress
-from run import logged
+from run import as_root, logged
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class BaseDisk:
     """One system's base disk.
 
     Attributes:
-        builder: packer/base, the scripts and files that it is built with.
+        builder: packer/base, the scripts and files that build it.
         var_file: the system, a file of packer/os/.
         folder: where it is kept.
-        log: takes what the builder prints.
+        log: takes the builder's output.
     """
 
     builder: Path
@@ -29,7 +29,7 @@ class BaseDisk:
     log: Path
 
     def index(self) -> str:
-        """What the archive holds today; empty if it can't be asked: the log says why."""
+        """What the archive holds today; "" if it does not answer, and the log says why."""
         suite = settings.of_system(self.var_file)["suite"]
         asked = subprocess.run(
             [self.builder / "archive-index.sh", suite], capture_output=True, text=True, check=False
@@ -44,22 +44,25 @@ class BaseDisk:
         return sources.digest([self.builder, self.var_file], index)[:16]
 
     def build(self, index: str, progress: Progress) -> Path:
-        """The folder with base.qcow2 and vmlinuz, built if it is not there.
+        """The folder with base.qcow2 and vmlinuz, built if it is missing.
 
-        Raises CommandError if the build fails.
+        Raises CommandError if the build fails, RootError if this user can't become root.
         """
         built = self.folder / self.key(index)
         disk = built / "base.qcow2"
-        if disk.is_file():
-            progress.note("built before")
-            return built
-        # Only the newest is kept: an older one is never asked for again.
-        shutil.rmtree(self.folder, ignore_errors=True)
-        built.mkdir(parents=True)
-        as_root = [] if os.geteuid() == 0 else ["sudo"]
-        logged(
-            [*as_root, str(self.builder / "build.sh"), str(self.var_file), "auto", str(disk)],
-            self.log,
-            on_line=progress.notes(r"base: (.*)"),
-        )
+        lock = self.folder.parent / f"{self.folder.name}.lock"
+        with exclusive(lock, lambda: progress.note("waiting: another command builds it")):
+            if disk.is_file():
+                progress.note("built before")
+                return built
+            built.mkdir(parents=True, exist_ok=True)
+            logged(
+                [*as_root(), str(self.builder / "build.sh"), str(self.var_file), "auto", str(disk)],
+                self.log,
+                on_line=progress.notes(r"base: (.*)"),
+            )
+            # Only now: a bake that runs beside this one may just be copying the former disk.
+            for former in self.folder.iterdir():
+                if former != built:
+                    shutil.rmtree(former, ignore_errors=True)
         return built

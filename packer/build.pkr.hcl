@@ -1,10 +1,9 @@
-# What is done to that machine. Packer 1.6.6 (Debian) and today's take this file;
-# the plugin that today's needs is fetched by `packer init packer/plugins`.
+# What Packer does on the machine.
 
 build {
   sources = ["source.qemu.laurel"]
 
-  # 2 is a warning that cloud-init recovered from.
+  # Exit code 2 is a warning that cloud-init recovered from.
   provisioner "shell" {
     inline = ["sudo cloud-init status --wait >/dev/null || [ $? -eq 2 ]"]
   }
@@ -12,6 +11,7 @@ build {
   provisioner "file" {
     source      = var.payload
     destination = "/tmp/laurel.tar.gz"
+    generated   = true # `packer validate` passes before `make prepare` has written it
   }
 
   provisioner "shell" {

@@ -1,4 +1,4 @@
-"""How a command of `make` tells that it failed, and what it leaves behind: nothing."""
+"""How a command of `make` reports a failure."""
 
 import signal
 import subprocess
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from progress import Progress
-from run import CommandError
+from run import CommandError, RootError
 
 
 def run(
@@ -21,17 +21,18 @@ def run(
 ) -> int:
     """Do `work`, which makes `what` ("image"); return the exit code.
 
-    `refusals` are the errors whose text is all that there is to say; `shown` gives a path as it
-    is told; `kept` says what is left after a failure, where that is not what was there before.
+    `refusals` are the errors that are reported by their text alone; `shown` formats a path; `kept`
+    says what is left after a failure, unless everything is as before.
     """
+    refused: tuple[type[Exception], ...] = (*refusals, RootError)
     kept = kept or f"no {what} was touched"
-    # However it is told to end, it ends the machine that it started.
+    # End like Ctrl-C does, so that no machine is left running.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
     try:
         work()
-    except refusals as error:
+    except refused as error:
         print(f"{what}: {error}", file=sys.stderr)
         return 1
     except CommandError as error:

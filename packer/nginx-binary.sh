@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints the path of an nginx executable of this host's archive: the one that is
-# installed, or else one unpacked into build/tools, so that no service starts here.
-# The unit tests run our configuration with it.
+# Prints the path of an nginx executable: the installed one, or one unpacked from
+# this host's archive into build/tools, so that no service starts. The integration
+# tests run Laurel's configuration with it.
 set -euo pipefail
 
 die() {
@@ -9,7 +9,7 @@ die() {
 	exit 1
 }
 
-# A user's PATH may lack the folder that Debian installs it into.
+# An ordinary user's PATH lacks /usr/sbin.
 if PATH=$PATH:/usr/sbin command -v nginx; then
 	exit
 fi
@@ -18,7 +18,7 @@ tools=$(dirname "$(dirname "$(readlink -f "$0")")")/build/tools
 folder=$tools/nginx
 binary=$folder/usr/sbin/nginx
 
-# apt takes seconds to say which version is the newest, and that changes with its lists alone.
+# apt-cache takes seconds, and its answer changes only when the package lists do.
 if [[ -x $binary && $folder/version -nt /var/lib/apt/lists ]]; then
 	echo "$binary"
 	exit
@@ -34,7 +34,7 @@ if [[ ! -x $binary || $(cat "$folder/version") != "$version" ]]; then
 	trap 'rm -rf "$work"' EXIT
 
 	options=(-q -o APT::Sandbox::User=) # the sandbox's user can't write into this folder
-	# A host's CA bundle, where its TLS is intercepted.
+	# The CA bundle of a host behind a proxy that intercepts TLS.
 	[[ -z ${SSL_CERT_FILE:-} ]] || options+=(-o "Acquire::https::CaInfo=$SSL_CERT_FILE")
 	(cd "$work" && apt-get "${options[@]}" download "nginx=$version") >"$work/log" 2>&1 || {
 		cat "$work/log" >&2

@@ -1,4 +1,4 @@
-"""What is carried to the machine that bakes: provision/, the project, the settings."""
+"""The tar file for the build machine: provision/, the project, the settings."""
 
 import io
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sources
 
-UV = Path(sys.executable).parent / "uv"  # of the version that provision/uv.txt locks
+UV = Path(sys.executable).parent / "uv"  # in the version that provision/uv.txt locks
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
@@ -22,17 +22,17 @@ def write(
     dirty: bool,
     uv: Path,
 ) -> None:
-    """Write the compressed tar file `target`: the layout that provision.sh expects around itself.
+    """Write the compressed tar file `target`, in the layout that provision.sh expects.
 
-    `settings` are KEY=VALUE lines; `uv` is the program that installs the project; proxies and a CA
-    bundle come from the environment (http_proxy, SSL_CERT_FILE) and are for the build alone.
+    `settings` are KEY=VALUE lines; `uv` is the program that installs the project. Proxies and a CA
+    bundle come from the environment (http_proxy, SSL_CERT_FILE) and serve only during the build.
     """
-    # The least compression: most of it is uv, which goes to a machine on this host.
+    # Little compression: most of the file is uv, and it goes to a machine on this host.
     with tarfile.open(target, "w:gz", compresslevel=1) as tar:
         for folder, name in ((provision, "provision"), (project, "app")):
             for path in sources.files(folder):
                 tar.add(path, f"{name}/{path.relative_to(folder)}", filter=_anonymous)
-        # pip takes a minute in emulation to do what this does in seconds.
+        # uv takes seconds in emulation where pip takes a minute.
         tar.add(uv, "bin/uv", filter=_anonymous)
         _add_text(tar, "settings.env", settings)
         _add_text(tar, "build.env", _build_environment(revision, dirty))
@@ -51,7 +51,7 @@ def _build_environment(revision: str, dirty: bool) -> str:
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Who built the image is nobody's business."""
+    """Leave out who built the image."""
     member.uid = member.gid = 0
     member.uname = member.gname = "root"
     return member

@@ -1,4 +1,4 @@
-"""Lines that tell a person how far long work is."""
+"""Shows how far a long command is."""
 
 import re
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Progress:
-    """Counts steps: `[2/5  1:07] the base disk`; says how long each took at the end."""
+    """Numbers the steps, `[2/5  1:07] the base disk`, and knows how long each took."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -27,11 +27,11 @@ class Progress:
         print(f"[{len(self._done)}/{self._total} {clock(self.elapsed):>5}] {name}", flush=True)
 
     def note(self, text: str) -> None:
-        """A line within the current step."""
+        """Print a line within the current step."""
         print(f"{clock(self.elapsed):>10}  {text}", flush=True)
 
     def notes(self, pattern: str) -> Callable[[str], None]:
-        """Takes lines, and notes those that match `pattern` by its first group that matched."""
+        """A function that notes the first matching group of each line that matches `pattern`."""
         compiled = re.compile(pattern)
 
         def on_line(line: str) -> None:
@@ -42,7 +42,7 @@ class Progress:
         return on_line
 
     def durations(self) -> dict[str, float]:
-        """Seconds that each step took, up to now for the last."""
+        """Seconds that each step took; the last one, up to now."""
         ends = [start for _, start in self._done[1:]] + [self.elapsed]
         return {
             name: round(end - start, 1) for (name, start), end in zip(self._done, ends, strict=True)
@@ -50,7 +50,7 @@ class Progress:
 
 
 def shown(path: Path, top: Path) -> str:
-    """`path` as it is told: from `top`, where it is below that."""
+    """`path`, relative to `top` if it is below it."""
     return str(path.relative_to(top)) if path.is_relative_to(top) else str(path)
 
 

@@ -1,7 +1,8 @@
-"""The one way that the bake runs a command."""
+"""Runs the commands of the bake."""
 
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import threading
@@ -16,12 +17,32 @@ CLEAN_UP_SECONDS = 5.0  # for the children of a command that has ended
 
 
 class CommandError(Exception):
-    """A command that failed or was stopped: which and why, its last lines, its log."""
+    """A command failed or was stopped: which and why, its last lines, its log."""
 
     def __init__(self, why: str, tail: Sequence[str], log: Path) -> None:
         super().__init__(why)
         self.tail = tail
         self.log = log
+
+
+class RootError(Exception):
+    """This user can't become root."""
+
+
+def as_root() -> list[str]:
+    """What to put before a command that needs root.
+
+    sudo asks for its password here, because only this process has the terminal as its input.
+    Raises RootError.
+    """
+    if os.geteuid() == 0:
+        return []
+    if not shutil.which("sudo"):
+        raise RootError("this needs root: run it as root, or install sudo")
+    asked = subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False)
+    if asked.returncode and subprocess.run(["sudo", "-v"], check=False).returncode:
+        raise RootError("sudo gave no root rights: run this in a terminal, or as root")
+    return ["sudo", "-n"]
 
 
 def output(*command: str, cwd: Path | None = None) -> str:
@@ -34,7 +55,7 @@ def output(*command: str, cwd: Path | None = None) -> str:
 def attempt(
     *command: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """What became of `command`, which may fail; `env` is added to the environment."""
+    """Run `command`, which may fail; `env` is added to the environment."""
     return subprocess.run(
         command,
         cwd=cwd,
@@ -55,11 +76,11 @@ def logged(
     watch: Callable[[], str] = lambda: "",
     tail: int = 20,
 ) -> None:
-    """Run `command` with its output appended to `log`, a line at a time also to `on_line`.
+    """Run `command`, append its output to `log`, and pass each line to `on_line`.
 
-    `watch` is asked at each line and each second; when it gives a reason, the command is stopped
-    for it. The command and its children are one process group, which is ended with this process:
-    an interrupted bake leaves no machine behind. Raises CommandError with the last `tail` lines.
+    `watch` is called at each line and each second; if it returns a reason, the command is stopped
+    for that reason. An interrupt ends the command and its children, so that an interrupted bake
+    leaves no machine running. Raises CommandError with the last `tail` lines.
     """
     last: list[str] = []
     with (
@@ -73,7 +94,8 @@ def logged(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            start_new_session=True,
+            # Not a session of its own: sudo remembers a password by session and terminal.
+            process_group=0,
         ) as process,
     ):
         try:
@@ -96,13 +118,13 @@ def logged(
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    """This process's, and `more`. Debian keeps sfdisk and e2fsck off an ordinary user's PATH."""
+    """This process's environment and `more`, with /usr/sbin, which has sfdisk and e2fsck."""
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
     return {**os.environ, "PATH": path, **more}
 
 
 def _lines(stream: IO[str] | None) -> Iterator[str | None]:
-    """The lines of `stream` as they come; None for each second in which none came."""
+    """The lines of `stream` as they come, and None after each second without a line."""
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def read() -> None:
@@ -123,14 +145,27 @@ def _lines(stream: IO[str] | None) -> Iterator[str | None]:
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
-    """Interrupt the group, as a terminal would, and end what does not heed it."""
+    """Interrupt the process group, and kill what is left of it after a while."""
     group = process.pid
-    os.killpg(group, signal.SIGINT)
+    _signal(group, signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=20)  # Packer takes some seconds to remove its output
     deadline = time.monotonic() + CLEAN_UP_SECONDS
-    with suppress(ProcessLookupError):  # nothing is left
+    with suppress(ProcessLookupError):  # the whole group has ended
         while time.monotonic() < deadline:
-            os.killpg(group, 0)
+            _signal(group, 0)
             time.sleep(0.05)
-        os.killpg(group, signal.SIGKILL)
+        _signal(group, signal.SIGKILL)
+
+
+def _signal(group: int, number: int) -> None:
+    """Send a signal to a process group, which sudo may have started.
+
+    Raises ProcessLookupError if the group has ended.
+    """
+    try:
+        os.killpg(group, number)
+    except PermissionError:
+        command = ["sudo", "-n", "kill", "-s", str(int(number)), "--", f"-{group}"]
+        if subprocess.run(command, check=False, capture_output=True).returncode:
+            raise ProcessLookupError from None

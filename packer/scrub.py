@@ -1,8 +1,8 @@
-"""Takes from a disk for good what was deleted on it.
+"""Erases what deleted files left on a disk.
 
-A file that is deleted leaves its content in free blocks, its name in its folder's slack, both once
-more in the journal, and the target of a short link in its inode. Trimming takes the first of these
-alone, and not everywhere. All of it works on a plain file, as an ordinary user.
+A deleted file leaves its content in free blocks, its name in its folder's slack, copies of both in
+the journal, and the target of a short link in its inode. Trimming erases only the free blocks, and
+not on every disk. Everything here works on a plain file, as an ordinary user.
 """
 
 import json
@@ -16,18 +16,18 @@ from typing import BinaryIO
 from run import attempt, logged, output
 
 EXT = ("ext2", "ext3", "ext4")
-# The boot loader writes these when the base disk is built, and nobody later.
+# Only the boot loader writes these, when the base disk is built.
 BOOT = ("", "vfat")
-CHUNK = 1 << 20  # bytes that are looked at at once
+CHUNK = 1 << 20  # bytes read at once
 
 
 class ScrubError(Exception):
-    """Which file system could not be scrubbed, and what its checker said."""
+    """Which file system could not be scrubbed, and why."""
 
 
 @dataclass(frozen=True)
 class Partition:
-    """A piece of a disk: its number, its place in bytes, its file system as blkid names it."""
+    """A partition: its number, start and size in bytes, and file system as blkid names it."""
 
     disk: Path
     number: int
@@ -40,16 +40,15 @@ class Partition:
 
     @property
     def device(self) -> str:
-        """What the programs of e2fsprogs take for a device."""
+        """How the programs of e2fsprogs address it."""
         return f"{self.disk}?offset={self.start}"
 
 
 def scrub(disk: Path, log: Path) -> list[Partition]:
-    """Scrub every ext2, ext3 and ext4 file system of `disk`, a raw image, where it lies.
+    """Scrub every ext2, ext3 and ext4 file system of `disk`, a raw image, in place.
 
-    Their files, UUIDs and labels stay. Returns the partitions whose file systems this knows
-    nothing of: what was deleted there is still there. `log` takes what the programs say.
-    Raises ScrubError and CommandError.
+    Files, UUIDs and labels stay. Returns the partitions with other file systems, which are not
+    scrubbed. `log` takes the programs' output. Raises ScrubError and CommandError.
     """
     found = partitions(disk)
     for partition in found:
@@ -59,7 +58,7 @@ def scrub(disk: Path, log: Path) -> list[Partition]:
 
 
 def partitions(disk: Path) -> list[Partition]:
-    """The partitions of `disk`; where it has no table, the whole of it as number 0."""
+    """The partitions of `disk`; without a partition table, the whole disk as number 0."""
     asked = attempt("sfdisk", "--json", str(disk))
     if asked.returncode:
         return [_partition(disk, 0, 0, disk.stat().st_size)]
@@ -85,8 +84,8 @@ def _partition(disk: Path, number: int, start: int, size: int) -> Partition:
 def _scrub_ext(partition: Partition, log: Path) -> None:
     device = partition.device
     if re.search(r"^Filesystem features:.* needs_recovery", _describe(partition), re.MULTILINE):
-        raise ScrubError(f"{partition} was written to when its machine was cut off")
-    # -D writes every folder anew, without what it once held.
+        raise ScrubError(f"{partition} was not unmounted cleanly")
+    # -D rewrites every folder without its deleted entries.
     _check(partition, "-fyD", log)
     described = _describe(partition)
     journal = re.search(r"^(?:Total )?[Jj]ournal size: +(\d+)([kMG])", described, re.MULTILINE)
@@ -102,7 +101,7 @@ def _scrub_ext(partition: Partition, log: Path) -> None:
 
 
 def _check(partition: Partition, how: str, log: Path) -> None:
-    """Run e2fsck. Raises ScrubError unless all is well, or was mended (man e2fsck: 0 and 1)."""
+    """Run e2fsck. Raises ScrubError if errors are left (man e2fsck: 0 is clean, 1 is corrected)."""
     asked = attempt("e2fsck", how, partition.device)
     with log.open("a") as file:
         file.write(asked.stdout + asked.stderr)
@@ -119,9 +118,9 @@ def _describe(partition: Partition) -> str:
 
 
 def free(partition: Partition) -> Iterator[tuple[int, int]]:
-    """Place on the disk and length, in bytes, of what no file of `partition` holds.
+    """Start on the disk and length, in bytes, of the free blocks and inodes of `partition`.
 
-    These are its free blocks and inodes, as dumpe2fs lists them. Raises ScrubError.
+    dumpe2fs lists them. Raises ScrubError.
     """
     described = _describe(partition)
     block = _number(r"^Block size:\s+(\d+)", described)
@@ -138,19 +137,19 @@ def free(partition: Partition) -> Iterator[tuple[int, int]]:
 def _number(pattern: str, described: str) -> int:
     found = re.search(pattern, described, re.MULTILINE)
     if not found:
-        raise ScrubError(f"dumpe2fs tells nothing like {pattern}")
+        raise ScrubError(f"dumpe2fs printed nothing like {pattern}")
     return int(found[1])
 
 
 def _ranges(group: str, what: str) -> Iterator[tuple[int, int]]:
-    """First and last of each run, of `  Free blocks: 3-7, 9`."""
+    """First and last number of each range, as in `  Free blocks: 3-7, 9`."""
     listed = re.search(rf"^  Free {what}: (.+)$", group, re.MULTILINE)
     for first, last in re.findall(r"(\d+)(?:-(\d+))?", listed[1] if listed else ""):
         yield int(first), int(last or first)
 
 
 def _zero(file: BinaryIO, start: int, length: int) -> None:
-    """Make `length` bytes zeros; those that are stay unwritten, so that holes stay holes."""
+    """Write zeros where there are other bytes, so that holes stay holes."""
     for place in range(start, start + length, CHUNK):
         zeros = bytes(min(CHUNK, start + length - place))
         file.seek(place)

@@ -1,4 +1,4 @@
-# The machine that bakes: the base disk in QEMU, configured by cloud-init.
+# The build machine: the base disk in QEMU, configured by cloud-init.
 
 source "qemu" "laurel" {
   iso_url          = var.base_image
@@ -12,7 +12,7 @@ source "qemu" "laurel" {
   machine_type = "pc"
   headless     = true
   disable_vnc  = true
-  boot_wait    = "1s" # nothing is typed; SSH is waited for
+  boot_wait    = "1s" # Packer types nothing at boot
 
   # The disk keeps its size: the root grows when an instance boots.
   skip_resize_disk   = true
@@ -30,7 +30,7 @@ source "qemu" "laurel" {
     ["-smp", "cpus=${var.cpus}"],
     ["-m", "${var.memory}M"],
     ["-smbios", "type=1,serial=ds=nocloud-net;s=http://{{ .HTTPIP }}:{{ .HTTPPort }}/"],
-    # Packer forwards SSH from every address of the host, unless told.
+    # By default Packer forwards SSH from every address of the host.
     ["-netdev", "user,id=user.0,hostfwd=tcp:127.0.0.1:{{ .SSHHostPort }}-:22"],
     ["-device", "virtio-net,netdev=user.0"],
     ["-device", "virtio-rng-pci"],
@@ -44,7 +44,7 @@ source "qemu" "laurel" {
   host_port_min        = 20000
   host_port_max        = 29999
 
-  # seal.sh put it there. Last of all goes the user that did the work; no command of his can follow.
+  # seal.sh writes this script. It removes the build user last, so no other command can follow.
   shutdown_command = "sudo bash /run/laurel-power-off"
   shutdown_timeout = "5m"
 }

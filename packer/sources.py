@@ -1,6 +1,7 @@
-"""The files that go into an image, and a digest of them."""
+"""The files that go into an image, and their digest."""
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,26 +10,27 @@ LEFT_OUT = ("__pycache__", ".git", ".venv", "node_modules")
 
 
 class SourceError(Exception):
-    """Why the files of a folder are not known."""
+    """Why the files of a folder can't be listed."""
 
 
 def files(folder: Path) -> list[Path]:
-    """The files of `folder` that git tracks or would track, sorted; all where there is no git.
+    """The files of `folder` that git tracks or would track, sorted; without git, all of them.
 
-    What git ignores (databases, secrets, caches) is thereby never baked.
+    So files that git ignores (databases, secrets, caches) are never baked. Raises SourceError.
     """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "."],
         cwd=folder,
+        env={**os.environ, "LC_ALL": "C"},
         capture_output=True,
         text=True,
         check=False,
     )
-    # Empty: an outer repository ignores the whole folder, as one of somebody's home may.
+    # Empty: a repository around the folder, such as a home directory's, ignores all of it.
     if listed.returncode == 0 and listed.stdout:
         found = [folder / name for name in listed.stdout.split("\0") if name]
-    elif listed.returncode and "not a git repository" not in listed.stderr:
-        # What git ignores must not be baked because git could not be asked.
+    elif listed.returncode and "not a git repository (or any" not in listed.stderr:
+        # Listing all files here could bake secrets that git ignores.
         raise SourceError(f"git can't list {folder}: {listed.stderr.strip()}")
     else:
         found = [
@@ -42,8 +44,8 @@ def files(folder: Path) -> list[Path]:
 def digest(folders: Iterable[Path], *texts: str, without: Iterable[Path] = ()) -> str:
     """The SHA-256, in hexadecimal, of the names, modes and contents of `folders` and of `texts`.
 
-    A folder may be a single file. Times and owners do not count, nor do the files and folders
-    `without`.
+    A folder may be a single file. Times, owners, and the files and folders in `without` do not
+    count.
     """
     left_out = set(without)
     total = hashlib.sha256()

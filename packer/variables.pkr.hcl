@@ -1,4 +1,6 @@
-# One file of packer/os/ sets the first seven; `make image` sets the rest.
+# A file of packer/os/ sets the first seven. `make prepare` writes the others into
+# laurel.auto.pkrvars.hcl; without that file, `packer build` fails on the first
+# default, which names the command to run.
 
 variable "os" {
   type        = string
@@ -7,7 +9,7 @@ variable "os" {
 
 variable "suite" {
   type        = string
-  description = "The archive's name of the release; the base disk is built from it."
+  description = "Name of the release in its archive; the base disk is built from it."
 }
 
 variable "keyring" {
@@ -27,7 +29,7 @@ variable "boot_packages" {
 
 variable "default_user" {
   type        = string
-  description = "The user that the system's cloud-init makes for an instance."
+  description = "User that the system's cloud-init creates on an instance."
 }
 
 variable "python_version" {
@@ -37,53 +39,59 @@ variable "python_version" {
 
 variable "base_image" {
   type        = string
+  default     = "run-make-prepare-first/base.qcow2"
   description = "Disk to start from: the base disk, or a vendor's cloud image (path or URL)."
 }
 
 variable "base_checksum" {
   type        = string
   default     = "none"
-  description = "Checksum of base_image, as sha256:...; `none` for the disk that was just built."
+  description = "Checksum of base_image, as sha256:...; `none` for a disk that was built here."
 }
 
 variable "accelerator" {
   type        = string
+  default     = "kvm"
   description = "What runs the guest: kvm or tcg."
 
   validation {
     condition     = contains(["kvm", "tcg"], var.accelerator)
-    error_message = "The accelerator is kvm or tcg; packer/accelerator.sh tells which works here."
+    error_message = "The accelerator is kvm or tcg; packer/accelerator.sh prints which works here."
   }
 }
 
 variable "cpus" {
   type        = number
   default     = 2
-  description = "CPUs of the machine that bakes; the image follows those of the machine that boots."
+  description = "CPUs of the build machine; the image adapts to those of the machine that boots it."
 }
 
 variable "memory" {
   type        = number
   default     = 2048
-  description = "Memory of the machine that bakes, in MiB."
+  description = "Memory of the build machine, in MiB."
 }
 
 variable "payload" {
   type        = string
-  description = "Tar file with provision/, app/ and the settings, as `make image` writes it."
+  default     = "run-make-prepare-first/payload.tar.gz"
+  description = "Tar file with provision/, the project and the settings."
 }
 
 variable "seed_directory" {
   type        = string
-  description = "Folder with the user-data and meta-data that make the build user."
+  default     = "run-make-prepare-first"
+  description = "Folder with the user-data and meta-data that create the build user."
 }
 
 variable "build_key" {
   type        = string
-  description = "Private key of the build user, made for this bake alone."
+  default     = ""
+  description = "Private key of the build user."
 }
 
 variable "output_directory" {
   type        = string
-  description = "Folder that Packer makes for the disk; it must not exist."
+  default     = "build/packer-output"
+  description = "Folder that Packer creates for the disk; with `packer build -force` it may exist."
 }

@@ -8,6 +8,7 @@
 # Writes the partitions into a plain file, because not every build host's kernel
 # has loop devices with partitions.
 set -euo pipefail
+umask 022 # whatever the user's is, the disk gets the modes of a distribution
 
 here=$(dirname "$(readlink -f "$0")")
 var_file=${1:?usage: build.sh VAR_FILE ACCELERATOR OUTPUT.qcow2}
@@ -48,7 +49,9 @@ packages+=(
 # The package lists and their cache stay for the bake, because `apt-get update` takes long in
 # emulation; seal.sh removes them. Translated package descriptions are not needed.
 echo "base: the root file system of $suite"
-# shellcheck disable=SC2016 # $1 is a parameter of the hook's shell
+# The hooks get these paths from the environment, because a path may hold blanks.
+export BASE_FILES=$here/files BOOT_LOADER_INSTALLER=$here/install-boot-loader.sh
+# shellcheck disable=SC2016 # the hook's shell expands the variables
 mmdebstrap --mode=root --variant=minbase --format=directory \
 	--include="${packages[*]}" \
 	--skip=cleanup/apt/lists,cleanup/apt/cache \
@@ -56,8 +59,8 @@ mmdebstrap --mode=root --variant=minbase --format=directory \
 	--dpkgopt='path-exclude=/usr/share/man/*' \
 	--dpkgopt='path-exclude=/usr/share/doc/*' \
 	--dpkgopt='path-include=/usr/share/doc/*/copyright' \
-	--customize-hook="copy-in $here/files/etc /" \
-	--customize-hook="install -m 0755 '$here/install-boot-loader.sh' \"\$1\"" \
+	--customize-hook='cp -r --no-preserve=mode "$BASE_FILES/etc" "$1"' \
+	--customize-hook='install -m 0755 "$BOOT_LOADER_INSTALLER" "$1/install-boot-loader.sh"' \
 	--customize-hook='chroot "$1" systemctl enable systemd-networkd.service' \
 	--customize-hook='rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1"/etc/ssh/ssh_host_*' \
 	--customize-hook='mkdir -p "$1/var/log/journal" "$1/boot/efi"' \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# `make acceptance-projects`: bakes each project of this folder, unmodified, and puts its image to
-# the proof, but for what kills or restarts any site: app/'s proof has that. NAME ... takes those
-# alone.
+# `make acceptance SUITE=projects`: bakes each project of this folder, unmodified, and checks its
+# image. It leaves out the checks that kill or restart any site, which run for app/.
+# Usage: prove.sh [NAME...]: all projects, or those alone
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")/../.."
@@ -13,10 +13,10 @@ failed=()
 for name; do
 	rm -rf "${work:?}/$name"
 	printf 'projects: %s (%d s)\n' "$name" "$SECONDS"
-	# All of them are seen, whatever becomes of one.
+	# A failure does not stop the other projects.
 	if ! { "$projects/make-locks.sh" "$projects/$name" "$work/$name" &&
 		make --no-print-directory inspect image acceptance APP="$work/$name" \
-			CHECKS="${CHECKS-not disruptive or own}"; }; then
+			OWN="tests/acceptance/projects/test_$name.py" CHECKS="${CHECKS-not disruptive or own}"; }; then
 		failed+=("$name")
 	fi
 done
@@ -24,4 +24,4 @@ if ((${#failed[@]} > 0)); then
 	printf 'projects: failed: %s (%d s)\n' "${failed[*]}" "$SECONDS" >&2
 	exit 1
 fi
-printf 'projects: each was baked and serves (%d s)\n' "$SECONDS"
+printf 'projects: each one was baked and passed (%d s)\n' "$SECONDS"

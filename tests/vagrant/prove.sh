@@ -75,7 +75,7 @@ mkdir -p "${APP%/*}"
 cp -r app "$APP"
 
 say "up"
-make --no-print-directory vagrant
+make --no-print-directory vagrant APP="$APP"
 site_answers
 failed=()
 for stage; do

@@ -1,4 +1,4 @@
-"""The tar file that is carried to the machine that bakes."""
+"""The tar file for the build machine."""
 
 import os
 import subprocess
@@ -10,30 +10,23 @@ import pytest
 
 
 class Sources:
-    """A tiny provision/ and a project in a git repository, and the payload of both."""
+    """A tiny provision/, a project in a git repository, and the payload of both."""
 
     def __init__(self, folder: Path) -> None:
         self.provision = folder / "provision"
         self.project = folder / "myproject"
         self.target = folder / "payload.tar.gz"
         self.uv = folder / "uv"
-        for path in (
-            self.provision / "provision.sh",
-            self.provision / "steps" / "10-packages.sh",
-            self.project / "manage.py",
-            self.project / "chat" / "views.py",
-        ):
+        for path in (self.provision / "provision.sh", self.project / "chat" / "views.py", self.uv):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"{path.name}\n")
-        self.uv.write_text("a program")
         for program in (self.provision / "provision.sh", self.uv):
             program.chmod(0o755)
-        if os.geteuid() == 0:  # or every file would be root's already
+        if os.geteuid() == 0:  # otherwise root already owns every file
             os.chown(self.provision / "provision.sh", 65534, 65534)
         subprocess.run(["git", "init", "-q"], cwd=self.project, check=True)
-        (self.project / ".gitignore").write_text("db.sqlite3\n.env\n")
+        (self.project / ".gitignore").write_text("db.sqlite3\n")
         (self.project / "db.sqlite3").write_text("people's data")
-        (self.project / ".env").write_text("SECRET_KEY=x\n")
 
     def write(self, dirty: bool = False) -> dict[str, tarfile.TarInfo]:
         payload.write(
@@ -57,49 +50,37 @@ class Sources:
 
 @pytest.fixture
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
-    """Sources, with nothing of this host's environment."""
+    """Sources, without this host's proxies and CA bundle."""
     for name in (*payload.PROXIES, *(name.upper() for name in payload.PROXIES), "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
     return Sources(tmp_path)
 
 
-def test_its_layout_is_what_provision_sh_expects_around_itself(sources: Sources) -> None:
-    assert {
+def test_payload_has_the_layout_that_provision_sh_expects(sources: Sources) -> None:
+    members = sources.write()
+    assert set(members) == {
         "provision/provision.sh",
-        "provision/steps/10-packages.sh",
-        "app/manage.py",
+        "app/.gitignore",
         "app/chat/views.py",
         "bin/uv",
         "settings.env",
         "build.env",
-    } <= set(sources.write())
+    }
     assert sources.text("app/chat/views.py") == "views.py\n"
     assert sources.text("settings.env") == "PROCESSES=2\nSITE_HOSTS=é\n"
+    executable = {name for name, member in members.items() if member.mode & 0o111}
+    assert executable == {"provision/provision.sh", "bin/uv"}
 
 
-def test_programs_stay_executable(sources: Sources) -> None:
-    members = sources.write()
-    assert members["provision/provision.sh"].mode & 0o111
-    assert members["bin/uv"].mode & 0o111
-    assert not members["app/manage.py"].mode & 0o111
-
-
-def test_who_built_it_is_not_told(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(sources.project / "manage.py"))
+def test_payload_does_not_say_who_built_it(sources: Sources) -> None:
     for member in sources.write().values():
         assert (member.uid, member.gid) == (0, 0)
         assert {member.uname, member.gname} <= {"root", ""}
-        assert "myproject" not in member.name
 
 
-def test_what_git_ignores_is_not_carried(sources: Sources) -> None:
-    assert not {"app/db.sqlite3", "app/.env"} & set(sources.write())
-
-
-def test_a_ca_bundle_is_carried_only_where_the_host_names_one(
+def test_ca_bundle_of_the_host_is_included(
     sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "ca.pem" not in sources.write()
     (tmp_path / "bundle.pem").write_text("certificates\n")
     (tmp_path / "link.pem").symlink_to("bundle.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "link.pem"))
@@ -107,16 +88,14 @@ def test_a_ca_bundle_is_carried_only_where_the_host_names_one(
     assert sources.text("ca.pem") == "certificates\n"
 
 
-@pytest.mark.parametrize(("dirty", "told"), [(False, "no"), (True, "yes")])
-def test_the_revision_is_told_and_whether_it_is_dirty(
-    sources: Sources, dirty: bool, told: str
-) -> None:
+@pytest.mark.parametrize(("dirty", "text"), [(False, "no"), (True, "yes")])
+def test_revision_is_in_build_env(sources: Sources, dirty: bool, text: str) -> None:
     sources.write(dirty)
-    assert sources.text("build.env") == f"SOURCE_REVISION=abc123\nSOURCE_DIRTY={told}\n"
+    assert sources.text("build.env") == f"SOURCE_REVISION=abc123\nSOURCE_DIRTY={text}\n"
 
 
 @pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY"])
-def test_a_proxy_is_for_the_build_alone(
+def test_proxy_is_in_build_env_alone(
     sources: Sources, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "http://proxy.example:3128/?a&b")

@@ -1,9 +1,7 @@
-"""What was deleted on a disk is gone from its bytes, and what was not is as it was."""
+"""Scrubbing erases what deleted files left on a disk, and changes nothing else."""
 
-import json
 import os
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -15,12 +13,12 @@ SIZE = 24 << 20
 CONTENT = b"content of a file that was deleted"
 NAME = b"name-of-a-file-that-was-deleted"
 TARGET = b"target-of-a-link-that-was-deleted"
-JOURNAL = b"what the journal tells of it"
-BEGUN = b"begun"
+JOURNAL = b"copy-in-the-journal"
+TRACES = [CONTENT, NAME, TARGET, JOURNAL]
 
 
 class Disk:
-    """A raw disk with one partition; its file system has files, and had others."""
+    """A raw disk with one partition, whose file system has some files."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.path = folder / "disk.raw"
@@ -43,7 +41,7 @@ class Disk:
         return run("debugfs", "-w", "-f", "-", self.device, stdin="\n".join(requests))
 
     def delete_some(self) -> None:
-        """Make and delete a file, a link and a file with a name; leave the journal a trace."""
+        """Make and delete a file, a link and a named file; leave a trace in the journal."""
         self.draft.write_bytes(CONTENT * 300)
         content = f"write {self.draft} folder/of-content"
         self.debugfs(content, "rm folder/of-content")
@@ -55,7 +53,7 @@ class Disk:
             self.write(block * self.block, JOURNAL)
 
     def journal_block(self, number: int) -> int:
-        """Where that block of the journal is; 0 without a journal."""
+        """Where a block of the journal is; 0 without a journal."""
         return int(self.debugfs(f"bmap <8> {number}").split()[-1])
 
     @property
@@ -69,13 +67,16 @@ class Disk:
 
     def superblock(self) -> dict[str, str]:
         lines = run("dumpe2fs", "-h", self.device).splitlines()
-        told = (line.partition(":") for line in lines)
-        return {name: value.strip() for name, _, value in told}
+        fields = (line.partition(":") for line in lines)
+        return {name: value.strip() for name, _, value in fields}
 
-    def found(self, texts: Iterable[bytes]) -> list[bytes]:
-        """Which of `texts` are in the bytes of the disk."""
+    def traces(self) -> list[bytes]:
+        """Which of TRACES are in the bytes of the disk."""
         content = self.path.read_bytes()
-        return [text for text in texts if text in content]
+        return [trace for trace in TRACES if trace in content]
+
+    def scrub(self) -> list[str]:
+        return [str(left) for left in scrub.scrub(self.path, self.log)]
 
 
 def run(*command: str | Path, stdin: str = "") -> str:
@@ -87,20 +88,19 @@ def run(*command: str | Path, stdin: str = "") -> str:
 
 @pytest.fixture(params=["4096", "1024"], ids=["blocks of 4 KiB", "blocks of 1 KiB"])
 def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Disk:
-    """A disk on which something was deleted."""
+    """A disk with deleted files."""
     made = Disk(tmp_path, "-b", request.param)
     made.delete_some()
     return made
 
 
-def test_what_was_deleted_is_gone(disk: Disk) -> None:
-    traces = (CONTENT, NAME, TARGET, JOURNAL)
-    assert disk.found(traces) == list(traces)
-    assert scrub.scrub(disk.path, disk.log) == []
-    assert disk.found(traces) == []
+def test_traces_of_deleted_files_are_erased(disk: Disk) -> None:
+    assert disk.traces() == TRACES
+    assert disk.scrub() == []
+    assert disk.traces() == []
 
 
-def test_what_was_not_deleted_is_as_it_was(disk: Disk) -> None:
+def test_files_stay_as_they_were(disk: Disk) -> None:
     disk.draft.write_bytes(b"x")
     disk.debugfs(
         f"write {disk.draft} attributed",
@@ -120,18 +120,16 @@ def test_what_was_not_deleted_is_as_it_was(disk: Disk) -> None:
     )
     before = [disk.debugfs(request) for request in requests]
     assert "planted" in before[2]
-    scrub.scrub(disk.path, disk.log)
-    # -D sorts a folder's entries.
+    disk.scrub()
     after = [disk.debugfs(request) for request in requests]
-    assert [sorted(told.splitlines()) for told in after] == [
-        sorted(told.splitlines()) for told in before
+    # e2fsck -D sorts a folder's entries.
+    assert [sorted(answer.splitlines()) for answer in after] == [
+        sorted(answer.splitlines()) for answer in before
     ]
-    assert all(content in told for content, told in zip(disk.kept.values(), after[5:], strict=True))
+    assert all(kept in answer for kept, answer in zip(disk.kept.values(), after[5:], strict=True))
 
 
-def test_the_file_system_is_found_by_the_same_uuid_and_label_and_has_the_same_journal(
-    disk: Disk,
-) -> None:
+def test_file_system_keeps_uuid_label_features_and_size(disk: Disk) -> None:
     names = (
         "Filesystem UUID",
         "Filesystem volume name",
@@ -140,64 +138,33 @@ def test_the_file_system_is_found_by_the_same_uuid_and_label_and_has_the_same_jo
         "Total journal size",
     )
     before = disk.superblock()
-    scrub.scrub(disk.path, disk.log)
+    blocks = disk.path.stat().st_blocks
+    disk.scrub()
     after = disk.superblock()
     assert {name: after[name] for name in names} == {name: before[name] for name in names}
     run("e2fsck", "-fn", disk.device)
+    assert disk.path.stat().st_blocks <= blocks + (5 << 20) // 512  # at most a new journal
 
 
-def test_the_disk_takes_no_more_room(disk: Disk) -> None:
-    before = disk.path.stat().st_blocks
-    scrub.scrub(disk.path, disk.log)
-    assert disk.path.stat().st_blocks <= before + (5 << 20) // 512  # the new journal's, at most
-
-
-def test_a_file_system_without_a_journal_gets_none(tmp_path: Path) -> None:
+def test_file_system_without_a_journal_gets_none(tmp_path: Path) -> None:
     disk = Disk(tmp_path, "-O", "^has_journal")
     disk.delete_some()
-    scrub.scrub(disk.path, disk.log)
-    assert disk.found((CONTENT, NAME, TARGET)) == []
+    assert disk.traces() == [CONTENT, NAME, TARGET]
+    disk.scrub()
+    assert disk.traces() == []
     assert "has_journal" not in disk.superblock()["Filesystem features"]
 
 
-def test_a_machine_that_was_cut_off_is_refused(disk: Disk) -> None:
-    disk.debugfs("feature needs_recovery")
-    with pytest.raises(ScrubError, match=r"^partition 1 \(ext4\) was written to when"):
-        scrub.scrub(disk.path, disk.log)
-
-
-def test_a_partition_of_another_kind_is_told_and_not_touched(tmp_path: Path) -> None:
-    disk = Disk(tmp_path)
-    swap = tmp_path / "swap"
-    swap.write_bytes(bytes(SIZE))
-    run("mkswap", swap)
-    disk.write(0, swap.read_bytes())
-    before = disk.path.read_bytes()
-    assert [str(left) for left in scrub.scrub(disk.path, disk.log)] == ["partition 1 (swap)"]
-    assert disk.path.read_bytes() == before
-
-
-@pytest.mark.parametrize("kind", ["a boot loader's space", "an ESP"])
-def test_what_the_boot_loader_has_is_left_and_not_told(tmp_path: Path, kind: str) -> None:
-    disk = Disk(tmp_path)
-    disk.write(0, bytes(SIZE))
-    if kind == "an ESP":
-        sectors = SIZE // 512
-        run("mkfs.vfat", f"--offset={START // 512}", disk.path, str(sectors // 2))
-    assert scrub.scrub(disk.path, disk.log) == []
-
-
-def test_a_disk_without_partitions_is_one_file_system(tmp_path: Path) -> None:
+def test_disk_without_partitions_is_scrubbed_as_one(tmp_path: Path) -> None:
     disk = Disk(tmp_path)
     whole = tmp_path / "whole.raw"
-    content = disk.path.read_bytes()[START : START + SIZE]
-    whole.write_bytes(content)
+    whole.write_bytes(disk.path.read_bytes()[START : START + SIZE])
     disk.path, disk.device = whole, str(whole)
     disk.draft.write_bytes(CONTENT)
     disk.debugfs(f"write {disk.draft} of-content", "rm of-content")
-    assert disk.found([CONTENT])
-    assert scrub.scrub(whole, disk.log) == []
-    assert disk.found([CONTENT]) == []
+    assert disk.traces() == [CONTENT]
+    assert disk.scrub() == []
+    assert disk.traces() == []
 
 
 def test_every_file_system_of_a_disk_is_scrubbed(tmp_path: Path) -> None:
@@ -205,34 +172,55 @@ def test_every_file_system_of_a_disk_is_scrubbed(tmp_path: Path) -> None:
     second = START + SIZE
     with disk.path.open("r+b") as file:
         file.truncate(second + SIZE + START)
-    table = json.loads(run("sfdisk", "--json", disk.path))["partitiontable"]
-    assert table["partitions"][0]["size"] == SIZE // 512
-    run(
-        "sfdisk", "--quiet", disk.path,
-        stdin=f"label: dos\nstart={START // 512}, size={SIZE // 512}\nstart={second // 512}\n",
-    )  # fmt: skip
+    table = f"label: dos\nstart={START // 512}, size={SIZE // 512}\nstart={second // 512}\n"
+    run("sfdisk", "--quiet", disk.path, stdin=table)
     run("mke2fs", "-q", "-t", "ext2", "-E", f"offset={second}", disk.path, f"{SIZE >> 10}k")
     disk.delete_some()
-    disk.draft.write_bytes(BEGUN * 300)
-    disk.device = f"{disk.path}?offset={second}"
+    first_device, disk.device = disk.device, f"{disk.path}?offset={second}"
+    disk.draft.write_bytes(b"begun" * 300)
     disk.debugfs(f"write {disk.draft} begun", "rm begun")
-    assert disk.found([CONTENT, BEGUN * 300]) == [CONTENT, BEGUN * 300]
-    assert scrub.scrub(disk.path, disk.log) == []
-    assert disk.found([CONTENT, BEGUN * 300]) == []
-
-
-def test_a_file_system_that_can_not_be_read_is_told_in_one_line(tmp_path: Path) -> None:
-    disk = Disk(tmp_path)
-    disk.debugfs("set_super_value rev_level 99")
-    with pytest.raises(ScrubError, match=r"^partition 1 \(ext4\) can't be read: .* too high.*$"):
-        scrub.scrub(disk.path, disk.log)
+    assert disk.scrub() == []
+    assert disk.traces() == []
+    assert b"begun" * 300 not in disk.path.read_bytes()
+    run("e2fsck", "-fn", first_device)
 
 
 @pytest.mark.parametrize(
-    ("fails", "code", "refused"),
-    [("-fyD", 1, False), ("-fyD", 4, True), ("-fn", 1, True), ("-fn", 0, False)],
+    ("form", "left"),
+    [("mkswap", ["partition 1 (swap)"]), ("mkfs.vfat", []), ("true", [])],
+    ids=["swap", "ESP", "boot loader"],
 )
-def test_a_file_system_that_is_not_whole_in_the_end_is_refused(
+def test_other_partitions_are_reported_and_not_touched(
+    tmp_path: Path, form: str, left: list[str]
+) -> None:
+    disk = Disk(tmp_path)
+    partition = tmp_path / "partition"
+    partition.write_bytes(bytes(SIZE))
+    run(form, partition)
+    disk.write(0, partition.read_bytes())
+    before = disk.path.read_bytes()
+    assert disk.scrub() == left
+    assert disk.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("request_", "refused"),
+    [
+        ("feature needs_recovery", "was not unmounted cleanly"),
+        ("set_super_value rev_level 99", "can't be read: .* too high"),
+    ],
+)
+def test_unusable_file_system_is_refused(tmp_path: Path, request_: str, refused: str) -> None:
+    disk = Disk(tmp_path)
+    disk.debugfs(request_)
+    with pytest.raises(ScrubError, match=rf"^partition 1 \(ext4\) {refused}.*$"):
+        disk.scrub()
+
+
+@pytest.mark.parametrize(
+    ("fails", "code", "refused"), [("-fyD", 1, False), ("-fyD", 4, True), ("-fn", 1, True)]
+)
+def test_file_system_with_errors_left_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str, code: int, refused: bool
 ) -> None:
     disk = Disk(tmp_path)
@@ -242,7 +230,7 @@ def test_a_file_system_that_is_not_whole_in_the_end_is_refused(
     checker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{checker.parent}:{os.environ['PATH']}")
     if not refused:
-        scrub.scrub(disk.path, disk.log)
+        disk.scrub()
         return
     with pytest.raises(ScrubError, match=f"can't be scrubbed: e2fsck {fails} said: this is wrong"):
-        scrub.scrub(disk.path, disk.log)
+        disk.scrub()

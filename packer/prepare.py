@@ -1,0 +1,230 @@
+"""`make prepare`: writes what `packer build` needs, and the variables that say where it lies.
+
+The settings come from the environment: OS, APP, BASE_IMAGE, BASE_CHECKSUM, and those of
+provision/settings.toml.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import cli
+import inspection
+import names
+import payload
+import settings
+import sources
+from base_disk import BaseDisk
+from inspection import InspectionError
+from progress import Progress, shown
+from run import output
+from settings import SettingError
+from sources import SourceError
+
+TOP = Path(__file__).resolve().parent.parent
+PACKER = TOP / "packer"
+PROVISION = TOP / "provision"
+BUILD = TOP / "build"
+
+USER_DATA = """#cloud-config
+users:
+  - name: laurel-build
+    shell: /bin/bash
+    lock_passwd: true
+    sudo: ALL=(ALL) NOPASSWD:ALL
+    ssh_authorized_keys: ["{key}"]
+# The bake needs only these modules of cloud-init.
+cloud_init_modules: [write_files, users_groups, ssh]
+cloud_config_modules: []
+cloud_final_modules: []
+# dpkg need not sync each file: the disk of an interrupted bake is thrown away.
+write_files:
+  - path: /etc/dpkg/dpkg.cfg.d/laurel-build
+    content: force-unsafe-io
+"""
+
+
+class BakeError(Exception):
+    """What is wrong, where, and what to do."""
+
+
+REFUSALS = (BakeError, InspectionError, SettingError, SourceError)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is baked: the system, the project, and the base image if the operator names one."""
+
+    os: str
+    var_file: Path
+    project: Path
+    requirements: str
+    python_version: str
+    base_image: str
+    base_checksum: str
+
+    @property
+    def name(self) -> str:
+        """The file name of the image."""
+        return names.image_name(self.project, self.os)
+
+    @property
+    def log(self) -> Path:
+        return BUILD / "logs" / f"bake-{names.prefix(self.project)}{self.os}.log"
+
+    @property
+    def base_disk(self) -> BaseDisk:
+        return BaseDisk(PACKER / "base", self.var_file, BUILD / "base" / self.os, self.log)
+
+
+def main() -> int:
+    """Prepare; return the exit code."""
+    progress = Progress(total=4)
+    return cli.run(
+        "prepare",
+        lambda: prepare(plan(), progress),
+        progress=progress,
+        refusals=REFUSALS,
+        shown=lambda path: shown(path, TOP),
+        kept="run it again before `packer build`",
+    )
+
+
+def prepare(plan: Plan, progress: Progress) -> None:
+    """Write build/prepared, and the variables of `packer build` into packer/."""
+    folder = BUILD / "prepared"
+    variables = PACKER / "laurel.auto.pkrvars.hcl"
+    start_log(plan)
+
+    progress.step("what the image is made from")
+    variables.unlink(missing_ok=True)
+    key = base_key(plan, progress, "")
+    inspection.refuse_unresolvable(plan.project, plan.requirements, plan.python_version)
+
+    progress.step(f"the base disk of {plan.os}")
+    base, accelerator = base_disk(plan, key, progress)
+
+    progress.step("the payload and the key of the build user")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    write(plan, settings.given(), folder)
+    values = packer_variables(plan, base, accelerator, folder)
+    values["output_directory"] = str(BUILD / "packer-output")
+    lines = [f"{name} = {_hcl(value)}\n" for name, value in values.items()]
+    variables.write_text("".join(lines))
+
+    template = output(str(PACKER / "template.sh"), str(BUILD / "packer-1.6")).strip()
+    progress.step("done; now run, in this folder:")
+    print(f"packer build -force -var-file={shown(plan.var_file, TOP)} {shown(Path(template), TOP)}")
+
+
+def plan() -> Plan:
+    """The plan that the environment describes. Raises SettingError and InspectionError."""
+    system = settings.system()
+    var_file = settings.var_file(PACKER / "os", system)
+    project = inspection.folder()
+    version = inspection.python_version(var_file)
+    requirements = inspection.inspect(project, version)["REQUIREMENTS"]
+    settings.refuse_development(project)
+    return Plan(
+        os=system,
+        var_file=var_file,
+        project=project,
+        requirements=requirements,
+        python_version=version,
+        base_image=os.environ.get("BASE_IMAGE", ""),
+        base_checksum=os.environ.get("BASE_CHECKSUM", ""),
+    )
+
+
+def start_log(plan: Plan) -> None:
+    """Begin an empty log."""
+    plan.log.parent.mkdir(parents=True, exist_ok=True)
+    plan.log.unlink(missing_ok=True)
+
+
+def base_key(plan: Plan, progress: Progress, former: str) -> str:
+    """What the base disk is made from; it changes when the archive's packages do.
+
+    `former` is the key of the former image, which serves while the archive does not answer.
+    """
+    if plan.base_image:
+        path = Path(plan.base_image)
+        return sources.file_digest(path) if path.is_file() else plan.base_image + plan.base_checksum
+    index = plan.base_disk.index()
+    if index:
+        return index
+    if not former:
+        raise BakeError(
+            f"the archive of {plan.os} does not answer, and no image was baked before;"
+            f" the reason is in {shown(plan.log, TOP)}"
+        )
+    progress.note("the archive does not answer: using the packages of the former image")
+    return former
+
+
+def base_disk(plan: Plan, key: str, progress: Progress) -> tuple[str, str]:
+    """The disk to start from, built if it is missing, and the accelerator that runs it."""
+    accelerator = str(PACKER / "accelerator.sh")
+    if plan.base_image:
+        return plan.base_image, output(accelerator).strip()
+    built = plan.base_disk.build(key, progress)
+    return str(built / "base.qcow2"), output(accelerator, str(built / "vmlinuz")).strip()
+
+
+def write(plan: Plan, given: str, folder: Path) -> None:
+    """Write the payload, the build user's key, and the seed that creates this user."""
+    revision, dirty = _revision()
+    payload.write(
+        folder / "payload.tar.gz",
+        provision=PROVISION,
+        project=plan.project,
+        settings=given,
+        revision=revision,
+        dirty=dirty,
+        uv=payload.UV,
+    )
+    key = folder / "key"
+    output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "laurel-build", "-f", str(key))
+    seed = folder / "seed"
+    seed.mkdir()
+    public = key.with_suffix(".pub").read_text().strip()
+    (seed / "user-data").write_text(USER_DATA.format(key=public))
+    (seed / "meta-data").write_text("instance-id: bake\nlocal-hostname: bake\n")
+    (seed / "vendor-data").write_text("")
+
+
+def packer_variables(plan: Plan, base: str, accelerator: str, folder: Path) -> dict[str, str]:
+    """The template's variables for what `write` wrote into `folder`."""
+    return {
+        "base_image": base,
+        "base_checksum": plan.base_checksum or "none",
+        "accelerator": accelerator,
+        "payload": str(folder / "payload.tar.gz"),
+        "seed_directory": str(folder / "seed"),
+        "build_key": str(folder / "key"),
+        "output_directory": str(folder / "output"),
+    }
+
+
+def _hcl(value: str) -> str:
+    """A string of HCL, in which ${ and %{ begin an expression."""
+    quoted = json.dumps(value, ensure_ascii=False)
+    return quoted.replace("${", "$${").replace("%{", "%%{")
+
+
+def _revision() -> tuple[str, bool]:
+    """The git revision of Laurel, and whether its tree has changes; ("", True) without git."""
+    try:
+        revision = output("git", "rev-parse", "HEAD", cwd=TOP).strip()
+        return revision, bool(output("git", "status", "--porcelain", cwd=TOP).strip())
+    except (OSError, subprocess.CalledProcessError):
+        return "", True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The files of a project, and the digest that decides whether its image is current."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sources
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A small project without git."""
+    folder = tmp_path / "project"
+    (folder / "chat").mkdir(parents=True)
+    (folder / "manage.py").write_text("#!/usr/bin/env python\n")
+    (folder / "chat" / "views.py").write_text("# views\n")
+    return folder
+
+
+@pytest.fixture
+def repository(project: Path) -> Path:
+    """The same project with git, an untracked file, and ignored files."""
+    git(project, "init", "-q")
+    (project / ".gitignore").write_text("*.sqlite3\n/.env\n")
+    git(project, "add", ".")
+    (project / "untracked.py").write_text("# new\n")
+    (project / "db.sqlite3").write_text("data")
+    (project / ".env").write_text("SECRET_KEY=x\n")
+    return project
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def names(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in sources.files(folder)]
+
+
+def test_times_and_place_do_not_change_the_digest(project: Path, tmp_path: Path) -> None:
+    before = sources.digest([project])
+    copy = shutil.copytree(project, tmp_path / "elsewhere" / project.name)
+    os.utime(copy / "manage.py", (1, 1))
+    (copy / "empty folder").mkdir()
+    assert sources.digest([copy]) == before
+    assert len(before) == 64
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda folder: (folder / "manage.py").write_text("# new"), id="content"),
+        pytest.param(lambda folder: (folder / "manage.py").chmod(0o755), id="mode"),
+        pytest.param(lambda folder: (folder / "manage.py").rename(folder / "a.py"), id="rename"),
+        pytest.param(lambda folder: (folder / "empty").touch(), id="add"),
+        pytest.param(lambda folder: (folder / "chat" / "views.py").unlink(), id="remove"),
+    ],
+)
+def test_any_change_changes_the_digest(project: Path, change: Callable[[Path], None]) -> None:
+    (project / "manage.py").chmod(0o644)
+    before = sources.digest([project])
+    change(project)
+    assert sources.digest([project]) != before
+
+
+def test_texts_and_their_boundaries_change_the_digest(project: Path) -> None:
+    texts = [(), ("a", "b"), ("ab", ""), ("b", "a")]
+    assert len({sources.digest([project], *text) for text in texts}) == 4
+
+
+def test_single_file_may_replace_a_folder(project: Path) -> None:
+    before = sources.digest([project / "manage.py"])
+    (project / "chat" / "views.py").unlink()
+    assert sources.digest([project / "manage.py"]) == before
+    (project / "manage.py").write_text("# new")
+    assert sources.digest([project / "manage.py"]) != before
+
+
+def test_files_that_git_ignores_are_left_out(repository: Path) -> None:
+    assert names(repository) == [".gitignore", "chat/views.py", "manage.py", "untracked.py"]
+
+
+def test_deleted_tracked_file_is_left_out(repository: Path) -> None:
+    (repository / "chat" / "views.py").unlink()
+    assert "chat/views.py" not in names(repository)
+
+
+def test_caches_are_left_out_without_git(project: Path) -> None:
+    for folder in ("__pycache__", "chat/__pycache__", ".venv/bin", "node_modules/x", ".git"):
+        (project / folder).mkdir(parents=True)
+        (project / folder / "file").touch()
+    assert names(project) == ["chat/views.py", "manage.py"]
+
+
+def test_ignored_project_in_another_repository_is_not_empty(project: Path) -> None:
+    git(project.parent, "init", "-q")
+    (project.parent / ".gitignore").write_text("*\n")
+    assert "manage.py" in names(project)
+
+
+def test_broken_git_is_an_error(project: Path) -> None:
+    (project / ".git").write_text("gitdir: nowhere\n")
+    with pytest.raises(sources.SourceError, match="git can't list"):
+        sources.files(project)

@@ -1,0 +1,118 @@
+"""The commands behind `make acceptance` and `make bench`."""
+
+from pathlib import Path
+
+import names
+import prove
+import pytest
+from prove import Proof, UsageError
+
+FOREIGN = Path("/srv/a project")
+
+
+def commands(suite: str, project: Path = names.OWN, **options: str) -> list[list[str]]:
+    proof = Proof(options, project, "debian-13", Path("build/image/i.qcow2"), [Path("base.qcow2")])
+    return prove._commands(suite, proof)
+
+
+def last(suite: str, project: Path = names.OWN, **options: str) -> str:
+    return " ".join(commands(suite, project, **options)[-1])
+
+
+def test_unknown_suite_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(
+        UsageError, match=r"SUITE=cloud is not known; known: stages, .*clouds.*full"
+    ):
+        commands("cloud")
+
+
+def test_stages_check_disk_and_machine_of_the_image() -> None:
+    command = last("stages")
+    assert "hygiene tests/acceptance/any_site tests/acceptance/chat_site" in command
+    assert (
+        "--image=build/image/i.qcow2 --junit-xml=build/reports/debian-13/acceptance.xml" in command
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"TARGET": "vagrant"}, "--vagrant --junit-xml=build/reports/vagrant/"),
+        ({"HOST": "debian@192.0.2.1"}, "--host=debian@192.0.2.1 --junit-xml=build/reports/host/"),
+        ({"HOST": "h", "KEY": "k", "URL": "http://h"}, "--host=h --key=k --url=http://h "),
+        ({"HOST": "h", "REPORTS": "build/x"}, "--junit-xml=build/x/acceptance.xml"),
+    ],
+)
+def test_stages_check_other_targets(options: dict[str, str], expected: str) -> None:
+    assert expected in last("stages", **options)
+    assert "hygiene" not in last("stages", **options)
+
+
+@pytest.mark.parametrize("options", [{"TARGET": "box"}, {"TARGET": "host"}])
+def test_unknown_target_is_refused(options: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="use image or vagrant, or give HOST="):
+        commands("stages", **options)
+
+
+def test_checks_and_settings_are_passed_on() -> None:
+    (command,) = commands("stages", CHECKS="not disruptive", SET="A=1 B=2", OWN="own.py")
+    assert {"not disruptive", "--setting=A=1", "--setting=B=2", "own.py"} <= set(command)
+    assert "tests/acceptance/chat_site" not in command
+
+
+def test_reports_bear_the_name_of_another_project() -> None:
+    assert f"--junit-xml=build/reports/{names.prefix(FOREIGN)}debian-13/" in last("clouds", FOREIGN)
+
+
+@pytest.mark.parametrize(
+    ("suite", "project", "options", "packages"),
+    [
+        ("first-boot", names.OWN, {}, ["postgresql", "redis-server"]),
+        ("first-boot", FOREIGN, {}, []),
+        ("formats", names.OWN, {}, ["vagrant"]),
+        ("formats", names.OWN, {"FORMATS": "raw box"}, ["vagrant"]),
+        ("formats", names.OWN, {"FORMATS": "raw"}, []),
+        ("load", names.OWN, {}, ["wrk"]),
+        ("load", names.OWN, {"NATIVE": "1"}, ["wrk", "systemd-container", "iproute2"]),
+    ],
+)
+def test_suites_install_what_they_need(
+    suite: str, project: Path, options: dict[str, str], packages: list[str]
+) -> None:
+    assert ["packer/prerequisites.sh", *packages] in commands(suite, project, **options)
+
+
+def test_chat_sites_services_are_not_checked_for_another_project() -> None:
+    ignored = "--ignore=tests/acceptance/first_boot/chat"
+    assert ignored in last("first-boot", FOREIGN).split()
+    assert ignored not in last("first-boot").split()
+
+
+def test_full_runs_every_other_suite() -> None:
+    run = {word for command in commands("full") for word in command if word.startswith("SUITE=")}
+    assert run == {f"SUITE={suite}" for suite in prove.SUITES if suite != "full"}
+
+
+def test_benches_take_image_base_and_options() -> None:
+    assert "i.qcow2 --base=base.qcow2 --rounds=2 --json=" in last("boot", ROUNDS="2")
+    assert "--base=vendor.qcow2" in last("boot", BASE_IMAGE="vendor.qcow2")
+    load = last("load", SECONDS="8", ROWS="uvicorn")
+    assert "servers.py --image=build/image/i.qcow2 --seconds=8 --rows=uvicorn" in load
+    native = last("load", NATIVE="1")
+    assert native.startswith("tests/bench/native.sh build/image/i.qcow2 ")
+    assert "--image" not in native
+
+
+def test_started_makes_get_the_command_line_without_suite() -> None:
+    flags = r" -- SUITE=vagrant APP=/a\ b OS=debian-12"
+    assert prove._environment({"MAKEFLAGS": flags})["MAKEFLAGS"] == r" -- APP=/a\ b OS=debian-12"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "1"), ({"DISRUPT": ""}, ""), ({"TARGET": "image"}, None)],
+    ids=["not given", "given empty", "image"],
+)
+def test_vagrants_machine_may_be_disrupted(given: dict[str, str], expected: str | None) -> None:
+    environment = prove._environment({"TARGET": "vagrant", **given})
+    assert environment.get("DISRUPT") == expected
