@@ -80,7 +80,7 @@ vagrant-destroy: ## end Vagrant's machine, and remove what it left in libvirt
 	@vagrant/down.sh
 
 differences: prerequisites ## what tells Vagrant's machine from the image, and why it may
-	@PYTHONPATH=tests $(PYTHON) tests/acceptance/differences.py $(IMAGE)
+	@PYTHONPATH=tests:provision/files/usr/lib/laurel $(PYTHON) tests/acceptance/differences.py $(IMAGE)
 
 acceptance: prerequisites ## boot the image, check it, reboot it, cut its power, checking each time
 	@$(PYTHON) -m pytest $(OFFLINE) tests/acceptance/any_site $(OWN) -v --tb=short -m "$(CHECKS)" $(SET:%='--setting=%') $(PROVED) --junit-xml=$(REPORTS)/acceptance.xml --html=$(REPORTS)/acceptance.html --self-contained-html
@@ -97,7 +97,7 @@ acceptance-formats: export ## boot each exported form of the image, under the fi
 	@$(PYTHON) -m pytest tests/acceptance/formats -v --tb=short --image=$(IMAGE) --junit-xml=$(REPORTS)/formats.xml --html=$(REPORTS)/formats.html --self-contained-html
 
 acceptance-faults: prerequisites ## plant each known fault in a running image: the check meant for it must fail
-	@PYTHONPATH=tests $(PYTHON) tests/acceptance/faults.py $(IMAGE)
+	@PYTHONPATH=tests:provision/files/usr/lib/laurel $(PYTHON) tests/acceptance/faults.py $(IMAGE)
 
 acceptance-vagrant: image ## Vagrant's machine from nothing to nothing: up, checked, reloaded, checked, destroyed
 	@tests/vagrant/prove.sh
@@ -114,11 +114,11 @@ acceptance-full: ## all of the above on Debian 13 and 12: hours without KVM
 	@$(MAKE) acceptance-projects acceptance-servers
 
 bench: prerequisites ## time the image to its first page, phase by phase, beside the bare base disk
-	@PYTHONPATH=tests $(PYTHON) tests/bench/boot.py $(IMAGE) --base=$(BASE) --rounds=$(ROUNDS) --json=$(REPORTS)/boot.json
+	@PYTHONPATH=tests:provision/files/usr/lib/laurel $(PYTHON) tests/bench/boot.py $(IMAGE) --base=$(BASE) --rounds=$(ROUNDS) --json=$(REPORTS)/boot.json
 
 bench-servers: ## load an image that has every server, or HOST, with one after the other; NATIVE=1: without an emulator
 	@packer/prerequisites.sh wrk $(if $(NATIVE),systemd-container iproute2)
-	@PYTHONPATH=tests $(if $(NATIVE),tests/bench/native.sh $(IMAGE)) $(PYTHON) tests/bench/servers.py $(if $(NATIVE),,$(PROVED)) --seconds=$(SECONDS) --rows=$(ROWS) --json=$(REPORTS)/servers.json
+	@PYTHONPATH=tests:provision/files/usr/lib/laurel $(if $(NATIVE),tests/bench/native.sh $(IMAGE)) $(PYTHON) tests/bench/servers.py $(if $(NATIVE),,$(PROVED)) --seconds=$(SECONDS) --rows=$(ROWS) --json=$(REPORTS)/servers.json
 
 run: prerequisites ## boot the image, print its address, stop it with Ctrl-C
 	@PYTHONPATH=tests $(PYTHON) -m machine $(IMAGE)
