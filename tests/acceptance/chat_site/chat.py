@@ -1,4 +1,4 @@
-"""A guest of the chat, on its websocket."""
+"""Guests of the chat, on websockets."""
 
 import json
 import threading
@@ -15,14 +15,14 @@ STAFF = "/chat/admin/"
 
 
 class Guest:
-    """One open websocket. `said` holds every message that it was sent."""
+    """One open websocket. `said` holds every message that it received."""
 
     def __init__(self, socket: websocket.WebSocket) -> None:
         self.socket = socket
         self.said: list[str] = []
 
     def say(self, text: str) -> None:
-        """Send a message; its echo comes when the site has stored it."""
+        """Send a message; the site echoes it after storing it."""
         self.socket.send(json.dumps({"message": text, "name": "proof"}))
 
     def hear(self, text: str, seconds: float = ANSWER_SECONDS) -> None:
@@ -54,9 +54,9 @@ def guest(
 
 
 class QuietGuest:
-    """Joins the chat in the background and reads what comes, as a browser does.
+    """Joins the chat in the background and reads messages, and answers pings as a browser does.
 
-    That answers the server's pings, too. `heard` is when the last message came (time.monotonic()).
+    `heard` is when the last message came (time.monotonic()).
     """
 
     def __init__(self, url: str) -> None:
@@ -71,7 +71,7 @@ class QuietGuest:
     def _stay(self) -> None:
         try:
             self._guest = Guest(open_websocket(self._url, PUBLIC))
-            # A ping starts a timeout anew: it must be shorter than what lies between two of them.
+            # Shorter than the interval of pings, because each ping restarts the timeout.
             self._guest.socket.settimeout(5)
             while not self._over.is_set():
                 with suppress(websocket.WebSocketTimeoutException):
@@ -82,9 +82,9 @@ class QuietGuest:
 
     @contextmanager
     def speaking(self) -> Iterator[Guest]:
-        """Read no more in the background: the guest who speaks now, and leaves at the end.
+        """Stop reading in the background; the guest may speak, and leaves at the end.
 
-        Raises what had ended the websocket before.
+        Raises the error that ended the websocket before.
         """
         self._over.set()
         self._thread.join()
@@ -97,11 +97,11 @@ class QuietGuest:
             self._guest.socket.close()
 
 
-# What `new_text` has made.
+# All results of `new_text`, to be deleted from a host at the end.
 texts: list[str] = []
 
 
 def new_text(about: str) -> str:
-    """A message like no other."""
+    """A unique message."""
     texts.append(f"{about} {uuid.uuid4().hex[:12]}")
     return texts[-1]

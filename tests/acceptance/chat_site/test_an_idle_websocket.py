@@ -1,11 +1,11 @@
-"""A websocket on which nothing is said: the first of the chat's checks, before the others speak."""
+"""An idle websocket stays open. This runs first, before other checks send messages."""
 
 import time
 
 import pytest
 from acceptance.chat_site.chat import new_text
 
-IDLE_SECONDS = 75  # nginx closes what is quiet for 60
+IDLE_SECONDS = 75  # nginx's default timeout is 60
 
 
 @pytest.mark.short

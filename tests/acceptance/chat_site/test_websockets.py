@@ -1,4 +1,4 @@
-"""Websockets through nginx: echo, every process hears every other, and who is let in."""
+"""Websockets through nginx: echo, messages between processes, and admission."""
 
 import time
 from contextlib import ExitStack
@@ -44,7 +44,7 @@ def test_websockets_are_spread_evenly(machine, record_property):
             stack.enter_context(guest(machine.url))
         held = {number: n - before[number] for number, n in connections(machine).items()}
     record_property("websockets of each process", list(held.values()))
-    # Each came to its process's own socket: on the shared one, chance alone makes it even.
+    # Each came through a process's own socket, not the shared one.
     assert sum(held.values()) >= GUESTS, held
     # The shared socket alone gave 17, 19, 20 and 44 of 100.
     assert max(held.values()) - min(held.values()) <= 4, held
@@ -58,7 +58,7 @@ def test_a_foreign_page_is_refused(machine):
 
 
 @pytest.mark.short
-def test_the_staff_room_refuses_guests_with_its_own_code(machine):
+def test_staff_room_refuses_guests_with_its_code(machine):
     socket = open_websocket(machine.url, STAFF)
     opcode, data = socket.recv_data()
     assert opcode == websocket.ABNF.OPCODE_CLOSE
@@ -67,12 +67,12 @@ def test_the_staff_room_refuses_guests_with_its_own_code(machine):
 
 @pytest.mark.short
 @pytest.mark.writes
-def test_the_staff_room_takes_staff(machine, staff_cookie):
+def test_staff_room_admits_staff(machine, staff_cookie):
     text = new_text("among staff")
     with guest(machine.url, STAFF, cookie=staff_cookie) as speaker:
         speaker.say(text)
         speaker.hear(text)
-    # The same session is known to whoever serves pages.
+    # The server of pages accepts the same session.
     page = Browser(machine.url).get("/staff/", headers={"Cookie": staff_cookie})
     assert page.status_code == 200
     assert text in page.text
@@ -85,8 +85,8 @@ def test_guests_hear_each_other_after_redis_was_killed(machine):
         machine.succeed("kill -9 $(systemctl show -p MainPID --value redis-server)")
         machine.wait_until_succeeds("redis-cli ping", timeout=60)
         deadline = time.monotonic() + 60
-        # The layer subscribes again within a second or so of Redis; what was said
-        # meanwhile is stored, and comes with the next message.
+        # The layer subscribes again about a second after Redis is back. Messages sent before that
+        # are stored, and come with the next one.
         while True:
             text = new_text("after redis")
             try:

@@ -39,12 +39,12 @@ def faulty(sealed: Disk, tmp_path_factory: pytest.TempPathFactory) -> Disk:
 
 
 @every_item
-def test_the_sealed_disk_has_none(sealed: Disk, item: Item) -> None:
+def test_sealed_disk_has_none(sealed: Disk, item: Item) -> None:
     assert item.check(sealed, this_host()) == []
 
 
 @every_item
-def test_a_planted_fault_is_found_and_no_other(faulty: Disk, item: Item) -> None:
+def test_planted_fault_is_found_alone(faulty: Disk, item: Item) -> None:
     found = item.check(faulty, STRANGER)
     assert len(found) == 1, found
     assert item.told in found[0]
