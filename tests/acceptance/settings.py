@@ -4,24 +4,15 @@ import re
 from collections.abc import Iterable, Mapping
 
 from laurel import servers
+from laurel.schema import SETTINGS
 from machine import Host
 
 BUILD_ENV = "/etc/laurel/build.env"
 SITE_ENV = "/etc/laurel/site.env"
 
-# What an image has that was baked before these settings existed.
-DEFAULTS = {
-    "ASGI_SERVER": "daphne",
-    "HTTP_SERVER": "same",
-    "ASGI_PATHS": "",
-    "ASGI_HOSTS": "",
-    "PROCESS_MANAGER": "supervisor",
-    "CHANNEL_LAYER": "project",
-    "BIND_ADDRESS": "127.0.0.1",
-    "BIND_PORT": "8000",
-    "PROCESSES": "auto",
-}
-BAKED = ("PROCESS_MANAGER",)  # site.env can't change these
+# The settings of how the site runs; an older image may lack some.
+DEFAULTS = {name: one.default for name, one in SETTINGS.items() if one.group == "run"}
+BAKED = tuple(name for name, one in SETTINGS.items() if one.scope == "bake")
 # Servers whose processes listen on a shared TCP socket, besides each on its own.
 SHARING = tuple(name for name in servers.names("asgi") if servers.read(name).shares)
 

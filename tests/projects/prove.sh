@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# `make acceptance-projects`: bakes each project of this folder, unmodified, and puts its image to
-# the proof, but for what kills or restarts any site: app/'s proof has that. NAME ... takes those
-# alone.
+# `make acceptance-projects`: bakes each project of this folder, unmodified, and runs the acceptance
+# checks on its image, except those that kill or restart: they run on app/'s image. NAME ... selects
+# projects.
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")/../.."
@@ -13,7 +13,7 @@ failed=()
 for name; do
 	rm -rf "${work:?}/$name"
 	printf 'projects: %s (%d s)\n' "$name" "$SECONDS"
-	# All of them are seen, whatever becomes of one.
+	# Go on with the others after a failure.
 	if ! { "$projects/make-locks.sh" "$projects/$name" "$work/$name" &&
 		make --no-print-directory inspect image acceptance APP="$work/$name" \
 			CHECKS="${CHECKS-not disruptive or own}"; }; then
@@ -24,4 +24,4 @@ if ((${#failed[@]} > 0)); then
 	printf 'projects: failed: %s (%d s)\n' "${failed[*]}" "$SECONDS" >&2
 	exit 1
 fi
-printf 'projects: each was baked and serves (%d s)\n' "$SECONDS"
+printf 'projects: all passed (%d s)\n' "$SECONDS"

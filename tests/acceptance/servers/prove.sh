@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# `make acceptance-servers`: puts every value that is not the default, of the settings that say what
-# serves, to the short run, on an image of app/ whose environment has every server. RUN ... takes
-# those alone.
+# `make acceptance-servers`: the short run for each other server, process manager and channel layer, on
+# an image of app/ with all servers. RUN ... selects runs.
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")/../../.."
 readonly work=build/work/servers
 
-# settings_of RUN: what its machine is set to. PROCESS_MANAGER comes first: the bake fixes it.
+# settings_of RUN: the settings of its machine. PROCESS_MANAGER comes first: it is baked.
 settings_of() {
 	case $1 in
 	uvicorn | hypercorn | granian) echo "ASGI_SERVER=$1" ;;
@@ -17,13 +16,13 @@ settings_of() {
 	systemd) echo "PROCESS_MANAGER=systemd BIND_PORT=8001" ;;
 	systemd_others) echo "PROCESS_MANAGER=systemd ASGI_SERVER=uvicorn HTTP_SERVER=gunicorn CHANNEL_LAYER=pubsub" ;;
 	*)
-		echo "servers: there is no run $1" >&2
+		echo "servers: unknown run $1" >&2
 		return 1
 		;;
 	esac
 }
 
-# bake PROJECT MANAGER: the image of app/ with every server, under that name.
+# bake PROJECT MANAGER: an image of app/ with all servers, named PROJECT.
 bake() {
 	rm -rf "${work:?}/$1" && mkdir -p "$work" && cp -r app "$work/$1" &&
 		cat app/requirements.txt tests/acceptance/servers/requirements.txt >"$work/$1/requirements.txt" &&
@@ -40,7 +39,7 @@ for run; do
 	[[ $settings != PROCESS_MANAGER=systemd* ]] || manager=systemd
 	project=servers_$manager
 	printf 'servers: %s: %s (%d s)\n' "$run" "$settings" "$SECONDS"
-	# All of them are seen, whatever becomes of one.
+	# Go on with the others after a failure.
 	if [[ -z ${baked[$project]:-} ]]; then
 		if bake "$project" "$manager"; then baked[$project]=yes; else baked[$project]=no; fi
 	fi
@@ -53,4 +52,4 @@ if ((${#failed[@]} > 0)); then
 	printf 'servers: failed: %s (%d s)\n' "${failed[*]}" "$SECONDS" >&2
 	exit 1
 fi
-printf 'servers: each run has passed (%d s)\n' "$SECONDS"
+printf 'servers: all runs passed (%d s)\n' "$SECONDS"
