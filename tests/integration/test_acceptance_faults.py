@@ -52,30 +52,22 @@ def machine(tmp_path: Path) -> Any:
     )
 
 
-@pytest.mark.parametrize(
-    ("check", "verdict"),
-    [
-        ("sound", "check passed unbroken, fault caught"),
-        ("always_fails", "check did NOT pass unbroken"),
-        ("always_passes", "check passed unbroken, fault MISSED"),
-        ("loses_its_connection", "check passed unbroken, fault MISSED"),
-        ("skipped_when_broken", "check passed unbroken, fault MISSED"),
-        ("missing", "check did NOT pass unbroken"),
-    ],
-)
 def test_only_sound_check_counts_as_catch(
-    machine: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], check: str, verdict: str
+    machine: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fault = Fault("a fault", "touch broken", f"test_fake.py::test_{check}")
-    unproven = prove(machine, [fault], tmp_path)
-    assert unproven == ([] if verdict.endswith("caught") else [fault])
-    assert f"{verdict}: a fault" in capsys.readouterr().out
+    verdicts = {
+        "sound": "check passed unbroken, fault caught",
+        "always_fails": "check did NOT pass unbroken",
+        "always_passes": "check passed unbroken, fault MISSED",
+        "loses_its_connection": "check passed unbroken, fault MISSED",
+        "skipped_when_broken": "check passed unbroken, fault MISSED",
+    }
+    faults = [Fault(name, "touch broken", f"test_fake.py::test_{name}") for name in verdicts]
+    assert prove(machine, faults, tmp_path) == faults[1:]
+    output = capsys.readouterr().out
+    assert [name for name, told in verdicts.items() if f"{told}: {name} " not in output] == []
 
 
-def test_checks_share_one_run_on_unbroken_machine(machine: Any, tmp_path: Path) -> None:
-    names = ("always_fails", "sound", "always_passes")
-    faults = [Fault(name, "touch broken", f"test_fake.py::test_{name}") for name in names]
-    assert [fault.name for fault in prove(machine, faults, tmp_path)] == [
-        "always_fails",
-        "always_passes",
-    ]
+def test_missing_check_is_no_catch(machine: Any, tmp_path: Path) -> None:
+    fault = Fault("a fault", "touch broken", "test_fake.py::test_missing")
+    assert prove(machine, [fault], tmp_path) == [fault]
