@@ -21,7 +21,6 @@ from acceptance.stages import (
     HARDWARE,
     STAGES,
     Lifecycle,
-    after_boot,
     remarks,
 )
 from acceptance.web import Browser
@@ -205,7 +204,10 @@ def whole_lifecycle(
     pytestconfig: pytest.Config, request: pytest.FixtureRequest
 ) -> Iterator[Lifecycle]:
     """The one machine that goes through all stages; see `lifecycle`."""
-    after_boot.insert(0, lambda machine, _stage: _check_settings(pytestconfig, machine))
+
+    def check(machine: Host) -> None:
+        _check_settings(pytestconfig, machine)
+
     if not pytestconfig.getoption("--image"):
         try:
             host = _host(pytestconfig)
@@ -213,7 +215,7 @@ def whole_lifecycle(
         except MachineError as error:
             pytest.exit(f"nothing to check: {error}", returncode=4)
         with host:
-            yield Lifecycle(host, _stages(pytestconfig))
+            yield Lifecycle(host, _stages(pytestconfig), check)
         return
     with Machine(
         request.getfixturevalue("image"),
@@ -223,7 +225,7 @@ def whole_lifecycle(
         extra_user_data=cloud_init.user_data(_given(pytestconfig)),
         **HARDWARE[FIRST_BOOT]._asdict(),
     ) as machine:
-        yield Lifecycle(machine, _stages(pytestconfig), hostname=HOSTNAME)
+        yield Lifecycle(machine, _stages(pytestconfig), check, hostname=HOSTNAME)
         _timings.update(machine.timings)
 
 

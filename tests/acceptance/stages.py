@@ -1,7 +1,7 @@
 """The stages of an acceptance run: one machine is checked after its first boot and each restart."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -38,26 +38,21 @@ HARDWARE = {
 # Lines for the end of the report.
 remarks: list[str] = []
 
-# Called as soon as the machine serves, with the stage that begins.
-after_boot: list[Callable[[Host, str], None]] = []
-
 # Called right before the machine goes down, with the stage that follows.
 before_restart: list[Callable[[Host, str], None]] = []
-
-# Entered while the check of `laurel reload` reloads the site, so that others share that reload.
-during_reload: list[Callable[[Host], AbstractContextManager[None]]] = []
 
 
 @dataclass
 class Lifecycle:
-    """Takes one machine through its `stages` in order.
+    """Takes one machine through its `stages` in order, and calls `check` with it in each.
 
     `hostname` is the name in its meta-data, empty if we did not write them. `boot_ids` holds the
     kernel's boot ID of each stage. `kept` holds values that must be the same in later stages.
     """
 
     machine: Host
-    stages: tuple[str, ...] = STAGES
+    stages: tuple[str, ...]
+    check: Callable[[Host], None]
     hostname: str = ""
     settings: dict[str, str] = field(default_factory=dict)  # as the machine has them
     stage: str = ""
@@ -106,8 +101,7 @@ class Lifecycle:
             let_units_start(self.machine)
             with suppress(MachineTimeoutError):
                 self.machine.wait_for_http(self.health_path, range(500), FOUND_SECONDS)
-        for act in after_boot:
-            act(self.machine, stage)
+        self.check(self.machine)
 
 
 def bring_up(

@@ -1,11 +1,10 @@
-"""Guests of the chat, on websockets."""
+"""A guest of the chat, on a websocket."""
 
 import json
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import websocket
 from acceptance.web import ANSWER_SECONDS, open_websocket
@@ -51,50 +50,6 @@ def guest(
         yield Guest(socket)
     finally:
         socket.close()
-
-
-class QuietGuest:
-    """Joins the chat in the background and reads messages, and answers pings as a browser does.
-
-    `heard` is when the last message came (time.monotonic()).
-    """
-
-    def __init__(self, url: str) -> None:
-        self.heard = time.monotonic()
-        self._url = url
-        self._guest: Guest | None = None
-        self._failure: Exception | None = None
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._stay, daemon=True)
-        self._thread.start()
-
-    def _stay(self) -> None:
-        try:
-            self._guest = Guest(open_websocket(self._url, PUBLIC))
-            # Shorter than the interval of pings, because each ping restarts the timeout.
-            self._guest.socket.settimeout(5)
-            while not self._over.is_set():
-                with suppress(websocket.WebSocketTimeoutException):
-                    self._guest.socket.recv()
-                    self.heard = time.monotonic()
-        except (websocket.WebSocketException, OSError) as error:
-            self._failure = error
-
-    @contextmanager
-    def speaking(self) -> Iterator[Guest]:
-        """Stop reading in the background; the guest may speak, and leaves at the end.
-
-        Raises the error that ended the websocket before.
-        """
-        self._over.set()
-        self._thread.join()
-        if self._failure:
-            raise self._failure
-        assert self._guest
-        try:
-            yield self._guest
-        finally:
-            self._guest.socket.close()
 
 
 # All results of `new_text`, to be deleted from a host at the end.

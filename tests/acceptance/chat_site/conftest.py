@@ -1,8 +1,8 @@
-"""Fixtures of the chat's checks: staff, a quiet guest, and a message right before each restart."""
+"""Fixtures of the chat's checks: staff, and a message right before each restart."""
 
 import pytest
-from acceptance.chat_site.chat import QuietGuest, guest, new_text, texts
-from acceptance.stages import AS_FOUND, FIRST_BOOT, after_boot, before_restart
+from acceptance.chat_site.chat import guest, new_text, texts
+from acceptance.stages import before_restart
 from machine import RemoteHost
 
 # A running host may have the user from an earlier run.
@@ -22,16 +22,7 @@ from django.contrib.auth import get_user_model
 Message.objects.filter(text__in={texts!r}).delete()
 get_user_model().objects.filter(username="laurel-proof").delete()
 """
-_quiet_guests: dict[str, QuietGuest] = {}
 _last_messages: dict[str, str] = {}
-
-
-def _let_a_quiet_guest_in(machine, stage):
-    if stage in (FIRST_BOOT, AS_FOUND):
-        _quiet_guests[stage] = QuietGuest(machine.url)
-
-
-after_boot.append(_let_a_quiet_guest_in)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,12 +31,6 @@ def tidy(whole_lifecycle):
     yield
     if texts and whole_lifecycle.stage and isinstance(whole_lifecycle.machine, RemoteHost):
         whole_lifecycle.machine.succeed("laurel manage shell", stdin=TIDY.format(texts=texts))
-
-
-@pytest.fixture
-def quiet_guest(stage):
-    """A guest who joined as soon as the machine served."""
-    return _quiet_guests[stage]
 
 
 def _say_last_message(machine, stage):

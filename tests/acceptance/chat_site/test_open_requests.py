@@ -8,7 +8,6 @@ from itertools import count
 import pytest
 from acceptance.chat_site.chat import new_text
 from acceptance.processes import http_group, processes
-from acceptance.stages import during_reload
 from acceptance.web import Browser
 
 OPEN_SECONDS = 2  # for the forms of a round to be sent
@@ -40,16 +39,14 @@ db.execute("rollback")
 """
 
 
-answers: list[object] = []
-
-
 class Forms:
     """Rounds of posted forms, one for each visitor, that stay open while a round lasts.
 
-    `drained` is whether a process was drained in a round.
+    `answers` are statuses and errors; `drained` is whether a process was drained in a round.
     """
 
     def __init__(self, machine):
+        self.answers = []
         self.drained = False
         self._machine = machine
         self._text = new_text("a slow form")
@@ -68,12 +65,12 @@ class Forms:
         )
         log = f"journalctl -u {unit} --no-pager"
         machine.wait_until_succeeds(f"{log} | grep -q held", timeout=60)
-        before = len(answers)
+        before = len(self.answers)
         posts = [threading.Thread(target=self._post, args=visitor) for visitor in self._visitors]
         for thread in posts:
             thread.start()
         time.sleep(1)
-        all_are_open = len(answers) == before
+        all_are_open = len(self.answers) == before
         opened.set()
         for thread in posts:
             thread.join()
@@ -85,14 +82,14 @@ class Forms:
         closing = {"Connection": "close"}
         try:
             answer = browser.submit("/", "/say/", {"message": self._text}, token, headers=closing)
-            answers.append(answer.status_code)
+            self.answers.append(answer.status_code)
         except OSError as error:
-            answers.append(error)
+            self.answers.append(error)
 
 
 @contextmanager
 def slow_forms(machine):
-    """Keeps forms open while the context lasts; `answers` gets the status of each.
+    """Keeps forms open while the context lasts.
 
     It takes several rounds, because other processes may be reloaded first.
     """
@@ -109,15 +106,11 @@ def slow_forms(machine):
     thread.start()
     opened.wait(timeout=120)
     try:
-        yield
+        yield forms
     finally:
         over.set()
         thread.join()
     assert forms.drained, "no process was drained while forms were open"
-
-
-# A reload takes a minute under emulation, so the check in test_reload.py shares its own.
-during_reload.append(slow_forms)
 
 
 @pytest.mark.short
@@ -125,8 +118,7 @@ during_reload.append(slow_forms)
 @pytest.mark.disruptive
 @pytest.mark.unless(PROCESSES="1")
 def test_reload_cuts_off_no_open_request(machine):
-    if not answers:
-        with slow_forms(machine):
-            machine.succeed("laurel reload", timeout=600)
-    assert set(answers) == {302}, answers
-    assert len(answers) >= 2 * len(processes(machine))
+    with slow_forms(machine) as forms:
+        machine.succeed("laurel reload", timeout=600)
+    assert set(forms.answers) == {302}, forms.answers
+    assert len(forms.answers) >= 2 * len(processes(machine))

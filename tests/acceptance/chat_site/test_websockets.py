@@ -1,7 +1,7 @@
 """Websockets through nginx: echo, messages between processes, and admission."""
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 import websocket
@@ -11,6 +11,7 @@ from acceptance.web import Browser, open_websocket
 
 NOT_STAFF = 4403  # chat.consumers
 GUESTS = 100
+IDLE_SECONDS = 75  # nginx's default timeout is 60
 
 
 @pytest.mark.short
@@ -31,6 +32,24 @@ def test_guests_of_every_process_hear_each_other(machine):
             speaker.say(text)
             for listener in guests:
                 listener.hear(text)
+
+
+@pytest.mark.short
+@pytest.mark.once
+@pytest.mark.writes
+def test_an_idle_websocket_lives(machine):
+    text = new_text("after a long silence")
+    with guest(machine.url) as idle:
+        heard = time.monotonic()  # the history comes first
+        while (silence := time.monotonic() - heard) < IDLE_SECONDS:
+            idle.socket.settimeout(IDLE_SECONDS - silence)
+            with suppress(websocket.WebSocketTimeoutException):
+                opcode, data = idle.socket.recv_data(control_frame=True)  # answers pings
+                assert opcode != websocket.ABNF.OPCODE_CLOSE, data
+                if opcode == websocket.ABNF.OPCODE_TEXT:
+                    heard = time.monotonic()
+        idle.say(text)
+        idle.hear(text)
 
 
 @pytest.mark.short
