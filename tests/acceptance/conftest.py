@@ -1,15 +1,15 @@
-"""What every check is given: a machine at one of the stages."""
+"""Options, the choice of checks, and what every check gets: a machine at one of the stages."""
 
 import html
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra.host
 from acceptance import cloud_init, inside
-from acceptance.choice import fits, misjudged
+from acceptance.choice import fits
 from acceptance.processes import processes
 from acceptance.settings import DEFAULTS, given, settings_of
 from acceptance.stages import (
@@ -20,38 +20,38 @@ from acceptance.stages import (
     FOUND_SECONDS,
     HARDWARE,
     STAGES,
-    Course,
-    after_boot,
+    Lifecycle,
     remarks,
 )
 from acceptance.web import Browser
 from machine import Host, Machine, MachineError, RemoteHost
 from machine.vagrant import vagrant_host
 
-DISK_GIB = 8  # larger than the image, so that growing shows
-HOSTNAME = "proof"  # in the meta-data of a machine of ours
+DISK_GIB = 8  # larger than the image: the root must grow
+HOSTNAME = "proof"  # in the meta-data of our machine
 TOP = Path(__file__).resolve().parents[2]
 GIVEN = pytest.StashKey[dict[str, str]]()
-_written: list[pytest.Item] = []  # every check, of whatever machine
+_written: list[pytest.Item] = []  # all checks, also those for other settings
 
-# Markers, with why a check that bears one does not run on a host that is reached by SSH alone.
+# Markers of checks that do not run on a host reached by SSH, with the reason.
 NOT_ON_A_HOST = {
     "hypervisor": "needs the hypervisor",
-    "sealed": "holds of an image alone: a machine that is provisioned keeps it",
+    "sealed": "holds for a sealed image only: a provisioned machine keeps it",
 }
+# The same, unless DISRUPT=1.
 NOT_UNASKED = {
     "disruptive": "kills, restarts or writes: only with DISRUPT=1",
-    "new_workers": "has nginx start new workers: only with DISRUPT=1",
+    "new_workers": "makes nginx start new workers: only with DISRUPT=1",
     "writes": "leaves messages or a user on the site: only with DISRUPT=1",
     "after_restart": "the host is restarted only with DISRUPT=1",
 }
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("laurel", "what is put to the proof")
+    group = parser.getgroup("laurel", "what to test")
     group.addoption("--image", type=Path, help="disk image to boot; it is only read")
     group.addoption("--vagrant", action="store_true", help="the machine of vagrant/Vagrantfile")
-    group.addoption("--host", help="a host that runs, as user@address[:port]")
+    group.addoption("--host", help="a running host, as user@address[:port]")
     group.addoption("--key", type=Path, help="private key for --host")
     group.addoption("--url", help="the site on --host, if not http://address")
     group.addoption(
@@ -59,22 +59,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="what the machine is set to, if not the default; a machine of ours is told at its"
-        " first boot. It chooses the checks",
+        help="a setting of the machine other than the default; an image gets it as user-data."
+        " It selects the checks",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for name, text in {
-        "once": "nothing that a restart could change; first stage only",
-        "after_restart": "only where something came before",
+        "once": "no restart can change the result; first stage only",
+        "after_restart": "needs a stage before it",
         "disruptive": "kills, restarts or writes; last in its stage",
-        "new_workers": "has nginx start new workers",
+        "new_workers": "makes nginx start new workers",
         "writes": "leaves messages or a user on the site",
-        "own": "of one project alone",
-        "short": "of the short run, which a value that is not the default is put to",
-        "where": "only where settings are so: where(NAME=value)",
-        "unless": "not where settings are so: unless(NAME=value)",
+        "own": "of one project only",
+        "short": "of the short run, for settings other than the default",
+        "where": "only with these settings: where(NAME=value)",
+        "unless": "not with these settings: unless(NAME=value)",
         **NOT_ON_A_HOST,
     }.items():
         config.addinivalue_line("markers", f"{name}: {text}")
@@ -85,47 +85,41 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _given(config: pytest.Config) -> dict[str, str]:
-    """What --setting says, by name."""
     return config.stash[GIVEN]
 
 
-def _supposed(config: pytest.Config) -> dict[str, str]:
-    """The settings that choose the checks."""
+def _expected(config: pytest.Config) -> dict[str, str]:
+    """The settings that the checks are selected by."""
     return {**DEFAULTS, **_given(config)}
 
 
-def _told(config: pytest.Config) -> str:
+def pytest_report_header(config: pytest.Config) -> str:
     said = " ".join(f"{name}={value}" for name, value in _given(config).items())
     return f"settings: {said or 'none given'}"
-
-
-def pytest_report_header(config: pytest.Config) -> str:
-    """What the machine is set to."""
-    return _told(config)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pycollect_makeitem(
     collector: pytest.Collector,
 ) -> Generator[None, object, object]:
-    """Of the checks, make those that the settings choose."""
     made = yield
     if not isinstance(made, list):
         return made
     _written.extend(made)
-    return [item for item in made if fits(item, _supposed(collector.config))]
+    return [item for item in made if fits(item, _expected(collector.config))]
 
 
-def _see_settings(config: pytest.Config, machine: Host) -> None:
-    """Raise AssertionError if the machine is not the one that the checks were chosen for."""
-    true = settings_of(machine)
-    others = {
-        name: true.get(name, "(none of that name)")
-        for name, value in _given(config).items()
-        if true.get(name) != value
-    } | misjudged(_written, _supposed(config), true)
-    told = ", ".join(f"{name}={value}" for name, value in others.items())
-    assert not others, f"these are not this machine's checks, it has {told}: say so with SET"
+def _check_settings(config: pytest.Config, machine: Host) -> None:
+    """Raise AssertionError if the checks were selected for settings that the machine lacks."""
+    actual, expected = settings_of(machine), _expected(config)
+    wrong = {name for name, value in _given(config).items() if actual.get(name) != value}
+    # Only settings that would select other checks: hypercorn has the same checks as daphne.
+    if any(fits(item, expected) != fits(item, actual) for item in _written):
+        wrong |= {name for name, value in expected.items() if actual.get(name) != value}
+    told = ", ".join(f"{name}={actual.get(name, '(unknown)')}" for name in sorted(wrong))
+    assert not wrong, (
+        f"checks selected for other settings; the machine has {told}: give them as SET"
+    )
 
 
 def _may_disrupt() -> bool:
@@ -140,24 +134,24 @@ def _stages(config: pytest.Config) -> tuple[str, ...]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "course" not in metafunc.fixturenames:
+    if "lifecycle" not in metafunc.fixturenames:
         return
     stages = _stages(metafunc.config)
     if metafunc.definition.get_closest_marker("once"):
         stages = stages[:1]
     elif metafunc.definition.get_closest_marker("after_restart"):
         stages = stages[1:]
-    metafunc.parametrize("course", stages, indirect=True)
+    metafunc.parametrize("lifecycle", stages, indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     stages = _stages(config)
     if not config.getoption("--image"):
-        _leave_out(config, items)
+        _deselect_for_host(config, items)
 
     def place(item: pytest.Item) -> tuple[int, bool]:
         callspec = getattr(item, "callspec", None)
-        stage = callspec.params.get("course") if callspec else None
+        stage = callspec.params.get("lifecycle") if callspec else None
         return (
             stages.index(stage) if stage else 0,
             item.get_closest_marker("disruptive") is not None,
@@ -166,8 +160,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=place)
 
 
-def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of `items`, leave those that a host is fit for, and remark on the others."""
+def _deselect_for_host(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the checks that a running host can't take, and report which and why."""
     reasons = NOT_ON_A_HOST if _may_disrupt() else {**NOT_ON_A_HOST, **NOT_UNASKED}
     unfit: dict[str, list[pytest.Item]] = {}
     for item in items:
@@ -186,7 +180,6 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def _host(config: pytest.Config) -> RemoteHost:
-    """The host that the options name."""
     if config.getoption("--vagrant"):
         return vagrant_host(TOP / "vagrant")
     target = config.getoption("--host")
@@ -199,7 +192,7 @@ def _host(config: pytest.Config) -> RemoteHost:
 
 @pytest.fixture(scope="session")
 def image(pytestconfig: pytest.Config) -> Path:
-    """The image that is put to the proof."""
+    """The image under test."""
     image: Path = pytestconfig.getoption("--image")
     if not image.is_file():
         pytest.exit(f"no image at {image}: run `make image` first", returncode=4)
@@ -207,79 +200,79 @@ def image(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def the_course(pytestconfig: pytest.Config) -> Iterator[Course]:
-    """The one machine that goes through the stages; see `course`."""
-    after_boot.insert(0, lambda machine, _stage: _see_settings(pytestconfig, machine))
-    image: Path | None = pytestconfig.getoption("--image")
-    if not image:
+def whole_lifecycle(
+    pytestconfig: pytest.Config, request: pytest.FixtureRequest
+) -> Iterator[Lifecycle]:
+    """The one machine that goes through all stages; see `lifecycle`."""
+
+    def check(machine: Host) -> None:
+        _check_settings(pytestconfig, machine)
+
+    if not pytestconfig.getoption("--image"):
         try:
             host = _host(pytestconfig)
             host.wait_for_ssh(FOUND_SECONDS)
         except MachineError as error:
             pytest.exit(f"nothing to check: {error}", returncode=4)
         with host:
-            yield Course(host, _stages(pytestconfig))
+            yield Lifecycle(host, _stages(pytestconfig), check)
         return
-    if not image.is_file():
-        pytest.exit(f"no image at {image}: run `make image` first", returncode=4)
     with Machine(
-        image,
+        request.getfixturevalue("image"),
         name="acceptance",
         disk_gib=DISK_GIB,
         hostname=HOSTNAME,
         extra_user_data=cloud_init.user_data(_given(pytestconfig)),
         **HARDWARE[FIRST_BOOT]._asdict(),
     ) as machine:
-        yield Course(machine, _stages(pytestconfig), hostname=HOSTNAME)
+        yield Lifecycle(machine, _stages(pytestconfig), check, hostname=HOSTNAME)
         _timings.update(machine.timings)
 
 
 @pytest.fixture
-def course(the_course: Course, request: pytest.FixtureRequest) -> Course:
-    """The machine's way so far, at the stage that this check names."""
-    the_course.enter(request.param)
-    return the_course
+def lifecycle(whole_lifecycle: Lifecycle, request: pytest.FixtureRequest) -> Lifecycle:
+    """The machine's lifecycle, at this check's stage."""
+    whole_lifecycle.enter(request.param)
+    return whole_lifecycle
 
 
 @pytest.fixture
-def stage(course: Course) -> str:
-    """The stage that the machine is at."""
-    return course.stage
+def stage(lifecycle: Lifecycle) -> str:
+    return lifecycle.stage
 
 
 @pytest.fixture
-def machine(course: Course) -> Host:
+def machine(lifecycle: Lifecycle) -> Host:
     """The machine, up and serving."""
-    return course.machine
+    return lifecycle.machine
 
 
 @pytest.fixture
 def virtual_machine(machine: Host) -> Machine:
-    """The machine, where the check needs its hypervisor."""
+    """The machine, for checks that need its hypervisor."""
     assert isinstance(machine, Machine), "this check needs the hypervisor"
     return machine
 
 
 @pytest.fixture
 def host(machine: Host) -> testinfra.host.Host:
-    """The machine's facts."""
+    """The machine, for testinfra."""
     return machine.host
 
 
 @pytest.fixture
-def health_path(course: Course) -> str:
-    """What a healthy process answers."""
-    return course.health_path
+def health_path(lifecycle: Lifecycle) -> str:
+    return lifecycle.health_path
 
 
 @pytest.fixture
-def settings(course: Course) -> dict[str, str]:
-    """What the machine is set to, by name."""
-    return course.settings
+def settings(lifecycle: Lifecycle) -> dict[str, str]:
+    """The machine's settings by name."""
+    return lifecycle.settings
 
 
 @pytest.fixture
-def well(machine: Host, health_path: str) -> int:
+def healthy_status(machine: Host, health_path: str) -> int:
     """The status with which a process itself, past nginx, answers `health_path`."""
     first, *_ = processes(machine)
     status = inside.ask(machine, health_path, socket=first.socket).status
@@ -288,16 +281,16 @@ def well(machine: Host, health_path: str) -> int:
 
 
 @pytest.fixture
-def paths(health_path: str, well: int, settings: dict[str, str]) -> dict[str, int]:
-    """What visitors may ask for, each with the status of its answer: every server has one."""
-    # With a server of its own for plain HTTP, the health path may be the ASGI server's.
+def paths(health_path: str, healthy_status: int, settings: dict[str, str]) -> dict[str, int]:
+    """At least one path that each server answers, with the status."""
+    # With HTTP_SERVER set, the ASGI server may answer the health path.
     own = {} if settings["HTTP_SERVER"] == "same" else {"/no-such-page-of-the-proof": 404}
-    return {health_path: well, **own}
+    return {health_path: healthy_status, **own}
 
 
 @pytest.fixture
 def browser(machine: Host) -> Browser:
-    """A visitor without a past."""
+    """A visitor without cookies."""
     return Browser(machine.url)
 
 
@@ -308,8 +301,8 @@ _measured: list[str] = []
 
 
 @pytest.fixture
-def measure(request: pytest.FixtureRequest, record_property: Any) -> Any:
-    """Records a figure for the report: measure("back after", seconds)."""
+def measure(request: pytest.FixtureRequest, record_property: Any) -> Callable[[str, float], None]:
+    """Records seconds for the report: measure("back after", seconds)."""
 
     def record(what: str, seconds: float) -> None:
         record_property(what, round(seconds, 1))
@@ -324,7 +317,7 @@ def _figures() -> list[str]:
 
 
 def pytest_html_results_summary(prefix: list[str], session: pytest.Session) -> None:
-    lines = [_told(session.config), *_figures(), *remarks]
+    lines = [pytest_report_header(session.config), *_figures(), *remarks]
     prefix.extend(f"<pre>{html.escape(line)}</pre>" for line in lines)
 
 

@@ -1,7 +1,7 @@
-"""`make differences`: what tells Vagrant's machine from the image, and why it may.
+"""`make differences`: how Vagrant's machine differs from the image, and why it may.
 
-Packages, units, and every file that provisioning could have written are listed on both; what
-differs without a reason below is a fault, and the exit code is 1.
+Packages, units, and every file that provisioning may write are listed on both. A difference without
+a reason below is a fault, and the exit code is 1.
 """
 
 import argparse
@@ -17,24 +17,24 @@ from machine.vagrant import vagrant_host
 TOP = Path(__file__).resolve().parents[2]
 LISTING_SECONDS = 600.0  # emulation on two cores: one minute
 
-# Prints a JSON object: what there is, and what it is like.
+# Prints a JSON object: each package, unit, file and line by name, with what it is like.
 LIST = r"""
 import hashlib, json, os, re, subprocess
 
-USERS = ("vagrant", "debian", "ubuntu")  # whoever it is, of the same groups
+USERS = ("vagrant", "debian", "ubuntu")
 
-# D-Bus gives up after 25 s: an emulated machine that is busy may take longer to read its units.
+# D-Bus times out after 25 s; a busy emulated machine may need longer to read its units.
 os.environ["SYSTEMD_BUS_TIMEOUT"] = "300"
 
 def lines(*command):
-    told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    return told.splitlines()
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.splitlines()
 
 found = {}
 for line in lines("dpkg-query", "-W", "-f", "${binary:Package} ${Version}\n"):
     name, version = line.split()
     found["package " + name] = version
-# What else a unit may be (generated, an alias of ...) is not set by anybody.
+# No one sets the other states (generated, alias ...).
 for line in lines("systemctl", "list-unit-files", "--no-legend", "--plain",
                   "--state=enabled,enabled-runtime,disabled,masked"):
     name, state = line.split()[:2]
@@ -45,7 +45,7 @@ for path in ("/etc/passwd", "/etc/group", "/etc/fstab", "/etc/laurel/build.env")
             group, members = line.rsplit(":", 1)
             members = [user for user in members.split(",") if user not in USERS]
             line = group + ":" + ",".join(members)
-        # Each base disk has its own; a vendor's fstab may name another disk as well.
+        # Each base disk has its own UUIDs.
         line = re.sub(r"\bUUID=[0-9A-Fa-f-]{36}", "UUID=...", line)
         found["line of " + path + " " + line] = "there"
 for top in ("/etc", "/usr/bin", "/usr/lib/laurel", "/usr/lib/systemd/system",
@@ -61,7 +61,7 @@ for top in ("/etc", "/usr/bin", "/usr/lib/laurel", "/usr/lib/systemd/system",
                 status = os.stat(path)
                 with open(path, "rb") as file:
                     content = file.read()
-                if name == "staticfiles.json":  # in the order in which a disk lists its files
+                if name == "staticfiles.json":  # its order is that of the files on the disk
                     content = json.dumps(json.loads(content), sort_keys=True).encode()
                 content = hashlib.sha256(content).hexdigest()[:12]
                 like = f"{status.st_mode & 0o7777:o} {status.st_uid}:{status.st_gid} {content}"
@@ -69,18 +69,18 @@ for top in ("/etc", "/usr/bin", "/usr/lib/laurel", "/usr/lib/systemd/system",
 print(json.dumps(found))
 """
 
-USERS = "the machine's user, and its key"
-RSYNC = "rsync, with which Vagrant brings the project"
-IDENTITY = "identity: each machine has its own"
+USERS = "the machine's user and its key"
+RSYNC = "rsync, with which Vagrant copies the project"
+IDENTITY = "identity of each machine"
 SEALING = "sealing"
-LISTED = "line by line above"
+LISTED = "compared line by line"
 MAY_DIFFER = (
     (r"line of /etc/(passwd|group) .*\b(vagrant|debian|ubuntu)\b.*", USERS),
     (r"file /etc/(shadow|gshadow|subuid|subgid|passwd|group|sudoers\.d/.*)-?", USERS),
     (r"(package|unit) (rsync|libpopt0|libxxhash0)(:\w+|\.service)?", RSYNC),
     (r"file /(etc|usr)/.*rsync[^/]*", RSYNC),
     (r"file /etc/(machine-id|hostname|hosts|ssh/ssh_host_.*)", IDENTITY),
-    (r"file /etc/\.updated", IDENTITY),  # when systemd last looked whether /usr is newer
+    (r"file /etc/\.updated", IDENTITY),  # when systemd last compared it with /usr
     (r"file /etc/(netplan|systemd/network)/.*cloud-init.*", IDENTITY),
     (r"file /etc/laurel/(site\.env|instance-id|release\.json)", IDENTITY),
     (r"(unit |file /etc/systemd/system/)systemd-firstboot\.service", SEALING),
@@ -90,22 +90,13 @@ MAY_DIFFER = (
 )
 
 
-def differences(ours: dict[str, str], theirs: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """What is not the same in both, by name: how it is in the one and in the other."""
-    return {
-        name: (ours.get(name, "missing"), theirs.get(name, "missing"))
-        for name in sorted(ours.keys() | theirs.keys())
-        if ours.get(name) != theirs.get(name)
-    }
-
-
 def reason(name: str) -> str:
     """Why `name` may differ; empty if it may not."""
     return next((why for pattern, why in MAY_DIFFER if re.fullmatch(pattern, name)), "")
 
 
 def report(found: dict[str, tuple[str, str]]) -> list[str]:
-    """Lines for every difference: those that may be by their reason, then those that may not."""
+    """Lines for every difference: those with a reason by reason, then the others in full."""
     by_reason: dict[str, list[str]] = {}
     for name in found:
         by_reason.setdefault(reason(name), []).append(name)
@@ -115,8 +106,8 @@ def report(found: dict[str, tuple[str, str]]) -> list[str]:
         lines += [f"{why}:", *(f"    {name}" for name in names)]
     if any(name.startswith("package ") for name in wrong):
         lines.append(
-            "packages differ: the archive may have had newer ones for one of the two."
-            " `make image`, then a new machine (`make vagrant-destroy vagrant`), makes them alike"
+            "packages differ: one of the two may have got newer ones from the archive."
+            " Run `make image`, then `make vagrant-destroy vagrant`"
         )
     lines.append(f"without a reason: {len(wrong) or 'none'}")
     for name in wrong:
@@ -125,11 +116,11 @@ def report(found: dict[str, tuple[str, str]]) -> list[str]:
 
 
 def listing(machine: Host) -> dict[str, str]:
-    """What there is on `machine`."""
-    told: dict[str, str] = json.loads(
+    """The packages, units, files and lines of `machine`."""
+    found: dict[str, str] = json.loads(
         machine.succeed("python3 -", stdin=LIST, timeout=LISTING_SECONDS)
     )
-    return told
+    return found
 
 
 def main() -> int:
@@ -140,16 +131,20 @@ def main() -> int:
     try:
         with vagrant_host(TOP / "vagrant") as vagrant:
             cpus = int(vagrant.succeed("nproc"))
-            ours = listing(vagrant)
+            on_vagrant = listing(vagrant)
         with Machine(options.image, name="differences", cpus=cpus) as machine:
             print(f"differences: {options.image} boots ({machine.accelerator})", flush=True)
             bring_up(machine, machine.start)
             settle(machine, "/")
-            theirs = listing(machine)
+            on_image = listing(machine)
     except MachineError as error:
         print(f"differences: {error}", file=sys.stderr)
         return 1
-    found = differences(ours, theirs)
+    found = {
+        name: (on_vagrant.get(name, "missing"), on_image.get(name, "missing"))
+        for name in sorted(on_vagrant.keys() | on_image.keys())
+        if on_vagrant.get(name) != on_image.get(name)
+    }
     print(f"{len(found)} differences between Vagrant's machine and {options.image}")
     print(*report(found), sep="\n")
     return 1 if any(not reason(name) for name in found) else 0

@@ -1,26 +1,35 @@
-"""`make acceptance-faults`: each planted fault must be caught by the check that is meant for it.
+"""`make acceptance SUITE=faults`: each planted fault must make the check that is meant for it fail.
 
-A check that cannot fail proves nothing. One machine boots from the image; for each fault it is
-put back to how it was, the fault is planted, and the named check runs against it over SSH.
+A check that always fails would catch every fault, so all checks must first pass on the unbroken
+machine. One machine boots from the image. It is restored to the same snapshot for each fault; the
+checks reach it over SSH.
 """
 
 import argparse
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from xml.etree import ElementTree
 
+import pytest
 from acceptance.stages import AS_FOUND, bring_up, let_units_start, settle
 from machine import Machine, MachineError
 
 TESTS = Path(__file__).resolve().parent
-SNAPSHOT = "sound"
+SNAPSHOT = "unbroken"
+# How a check fails because of what it found on the machine. `succeed` and the waits raise the last
+# two; a lost connection or a mistake in the check raises something else.
+FINDINGS = re.compile(r"(assert |AssertionError|machine\.error\.Machine(Timeout)?Error)\b")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What to break, as root's shell text, and the check that must then fail.
+    """A fault: shell text that root runs to plant it, and the check that must then fail.
 
     `reboot` is for faults that show only after a restart.
     """
@@ -64,9 +73,9 @@ FAULTS = (
         reboot=True,
     ),
     Fault(
-        "a process of the site that nobody looks after",
+        "a process of the site without a parent",
         "systemd-run --quiet --uid=site sleep 3600; sleep 1",
-        "any_site/test_processes.py::test_every_process_of_site_is_looked_after",
+        "any_site/test_processes.py::test_site_user_has_no_orphans",
     ),
     Fault(
         'Connection "upgrade" always',
@@ -75,9 +84,9 @@ FAULTS = (
         "any_site/test_nginx.py::test_only_a_websocket_asks_a_process_for_an_upgrade",
     ),
     Fault(
-        "a group restart in place of laurel reload",
+        "a restart of the group instead of laurel reload",
         "printf '#!/bin/sh\\nsupervisorctl restart asgi:*\\n' >/usr/bin/laurel",
-        "any_site/test_reload.py::test_a_reload_fails_no_request_even_if_a_process_can_not_start",
+        "any_site/test_reload.py::test_reload_fails_no_request",
     ),
     Fault(
         "redis on 0.0.0.0",
@@ -93,7 +102,7 @@ FAULTS = (
         "a build key left behind",
         "install -d -m 700 /root/.ssh; ssh-keygen -q -t ed25519 -N '' -C laurel-build -f /tmp/k;"
         " cat /tmp/k.pub >>/root/.ssh/authorized_keys",
-        "any_site/test_identity.py::test_only_the_key_of_the_user_data_opens_the_machine",
+        "any_site/test_identity.py::test_only_the_user_data_key_is_authorized",
     ),
     Fault(
         "an error in the journal",
@@ -107,12 +116,12 @@ FAULTS = (
         "any_site/test_cloud_init.py::test_cloud_init_is_done_without_a_warning",
     ),
     Fault(
-        "a datasource of another cloud left to be waited for",
+        "the datasource of another cloud left in the list",
         "sed -i 's/^datasource_list: \\[/& OpenStack,/' /run/cloud-init/cloud.cfg",
-        "any_site/test_cloud_init.py::test_no_other_datasource_was_waited_for",
+        "any_site/test_cloud_init.py::test_cloud_init_waits_for_no_other_datasource",
     ),
     Fault(
-        "the shared socket alone behind nginx",
+        "only the shared socket behind nginx",
         f"sed -i '/server unix:/d; s/ backup / /; s/least_conn;//' {SITE_CONF};"
         " systemctl reload nginx; sleep 3",
         "chat_site/test_websockets.py::test_websockets_are_spread_evenly",
@@ -126,7 +135,7 @@ FAULTS = (
     Fault(
         "the Host header without its port",
         f"sed -i 's/Host $http_host/Host $host/' {SITE_CONF}; systemctl reload nginx; sleep 3",
-        "chat_site/test_pages.py::test_form_is_taken_on_the_forwarded_port",
+        "chat_site/test_pages.py::test_form_is_accepted_on_forwarded_port",
     ),
     Fault(
         "the code folder as nginx's root",
@@ -137,50 +146,116 @@ FAULTS = (
     Fault(
         "Debian's KillMode back",
         "rm /etc/systemd/system/supervisor.service.d/laurel.conf; systemctl daemon-reload",
-        "any_site/test_recovery.py::test_killed_supervisord_leaves_no_orphan_and_is_back_once_its_port_is_free",
+        "any_site/test_recovery.py::test_killed_supervisord_returns_without_orphans",
     ),
     Fault(
-        "no watch over hung processes",
+        "laurel watch stopped",
         "systemctl stop laurel-watch",
         "any_site/test_recovery.py::test_a_stopped_process_is_replaced",
     ),
 )
 
 
-def caught(machine: Machine, fault: Fault) -> tuple[bool, str]:
-    """Plant `fault`, run its check, and return whether the check failed, with what it printed."""
-    machine.restore(SNAPSHOT)
-    machine.succeed(fault.plant)
-    if fault.reboot:
-        bring_up(machine, machine.reboot)
-        let_units_start(machine)  # the fault may keep the site from serving
-    # What pytest says of an assertion that failed is 1; anything else is a fault of ours.
-    ended = subprocess.run(
-        [
-            sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider",
-            str(TESTS / fault.check), "-k", AS_FOUND,
-            "--host", f"{machine.login.user}@127.0.0.1:{machine.ssh_port}",
-            "--key", str(machine.login.key),
-            "--url", machine.url,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"DISRUPT": "1", "PATH": "/usr/bin:/bin"},
-        cwd=TESTS.parent.parent,
-    )  # fmt: skip
-    return ended.returncode == 1 and "failed" in ended.stdout, ended.stdout + ended.stderr
+@dataclass(frozen=True)
+class Run:
+    """A run of pytest: its exit code, its output, and the outcome of each test."""
+
+    status: int
+    output: str
+    outcomes: Sequence[tuple[str, str, str]] = ()  # file, test, outcome
+
+    def of(self, check: str) -> list[str]:
+        """The outcomes of a check, one for each of its parameters."""
+        file, _, name = check.partition("::")
+        return [
+            outcome
+            for path, test, outcome in self.outcomes
+            if path.endswith(file) and name in (test, test.partition("[")[0])
+        ]
+
+    def passed(self, check: str) -> bool:
+        """Whether the check ran and passed, with all its parameters."""
+        return set(self.of(check)) == {"passed"}
+
+    def caught(self, check: str) -> bool:
+        """Whether the check ran, and failed because of what it found."""
+        return self.status == pytest.ExitCode.TESTS_FAILED and "failed" in self.of(check)
+
+
+def run_checks(machine: Machine, checks: Iterable[str], folder: Path = TESTS) -> Run:
+    """Run checks of `folder` in one run of pytest, against the machine as it is."""
+    with TemporaryDirectory() as work:
+        report = Path(work) / "report.xml"
+        ended = subprocess.run(
+            [
+                sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider",
+                *(str(folder / check) for check in checks), "-k", AS_FOUND,
+                "--junit-xml", str(report), "-o", "junit_family=xunit1",
+                "--host", f"{machine.login.user}@127.0.0.1:{machine.ssh_port}",
+                "--key", str(machine.login.key),
+                "--url", machine.url,
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"DISRUPT": "1", "PATH": "/usr/bin:/bin"},
+            cwd=TESTS.parent.parent,
+        )  # fmt: skip
+        cases = ElementTree.parse(report).iter("testcase") if report.exists() else ()  # noqa: S314
+        outcomes = [(case.get("file", ""), case.get("name", ""), _outcome(case)) for case in cases]
+    return Run(ended.returncode, ended.stdout + ended.stderr, outcomes)
+
+
+def _outcome(case: ElementTree.Element) -> str:
+    problems = [child for child in case if child.tag != "properties"]
+    if not problems:
+        return "passed"
+    first, *_ = problems
+    found = first.tag == "failure" and FINDINGS.match(first.get("message", ""))
+    return "failed" if found else "error"
+
+
+def prove(machine: Machine, faults: Sequence[Fault], folder: Path = TESTS) -> list[Fault]:
+    """Try each fault on a machine whose state SNAPSHOT holds; return those without a proof."""
+    started = time.monotonic()
+    unproven = []
+    checks = list(dict.fromkeys(fault.check for fault in faults))
+    print(f"faults: {len(checks)} checks run on the unbroken machine", flush=True)
+    unbroken = run_checks(machine, checks, folder)
+    if not all(unbroken.passed(check) for check in checks):
+        print(unbroken.output)
+    for number, fault in enumerate(faults, start=1):
+        verdict, output = "check did NOT pass unbroken", ""
+        if unbroken.passed(fault.check):
+            machine.restore(SNAPSHOT)
+            machine.succeed(fault.plant)
+            if fault.reboot:
+                bring_up(machine, machine.reboot)
+                let_units_start(machine)  # the fault may prevent the site from serving
+            broken = run_checks(machine, [fault.check], folder)
+            caught = broken.caught(fault.check)
+            verdict = f"check passed unbroken, fault {'caught' if caught else 'MISSED'}"
+            output = "" if caught else broken.output
+        if not verdict.endswith("caught"):
+            unproven.append(fault)
+        print(
+            f"[{number}/{len(faults)} {time.monotonic() - started:5.0f} s] {verdict}: {fault.name}"
+            f"  ({fault.check.split('::')[1]})\n{output}",
+            end="",
+            flush=True,
+        )
+    return unproven
 
 
 def main() -> int:
-    """Try every fault, or those named on the command line; return the exit code."""
+    """Try all faults, or those named on the command line; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image", type=Path)
     parser.add_argument("--only", default="", help="part of the names of the faults to try")
     options = parser.parse_args()
     faults = [fault for fault in FAULTS if options.only in fault.name]
-    missed = []
-    started = time.monotonic()
+    if not faults:
+        parser.error(f"no fault is named like {options.only!r}")
     try:
         with Machine(options.image, name="faults", hostname="proof") as machine:
             print(f"faults: {options.image} boots ({machine.accelerator})", flush=True)
@@ -188,23 +263,12 @@ def main() -> int:
             settle(machine, "/")
             machine.wait_until_succeeds("laurel status", timeout=300)
             machine.save(SNAPSHOT)
-            for number, fault in enumerate(faults, start=1):
-                found, told = caught(machine, fault)
-                verdict = "caught" if found else "MISSED"
-                elapsed = time.monotonic() - started
-                print(
-                    f"[{number}/{len(faults)} {elapsed:5.0f} s] {verdict}  {fault.name}"
-                    f"  by {fault.check.split('::')[1]}",
-                    flush=True,
-                )
-                if not found:
-                    missed.append(fault.name)
-                    print(told)
+            unproven = prove(machine, faults)
     except MachineError as error:
         print(f"faults: {error}", file=sys.stderr)
         return 1
-    print(f"{len(faults) - len(missed)} caught, {len(missed)} missed")
-    return 1 if missed else 0
+    print(f"{len(faults) - len(unproven)} proven, {len(unproven)} not")
+    return 1 if unproven else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the site answers to a program on the machine itself, past nginx if one likes."""
+"""Requests that a program on the machine itself sends to the site, through nginx or past it."""
 
 import json
 from collections.abc import Mapping
@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from machine import Host
 
-ANSWER_SECONDS = 60  # an emulated machine that is busy
+ANSWER_SECONDS = 60  # a busy emulated machine
 
-# The path goes out as written: `..` is nobody's to tidy up.
-_ASK = """
+# http.client sends the path as it is written; other clients resolve `..`.
+_REQUEST = """
 import http.client, json, socket, sys
 asked = json.load(sys.stdin)
 connection = http.client.HTTPConnection(asked["address"], asked["port"], timeout=asked["timeout"])
@@ -25,7 +25,7 @@ print(json.dumps([answer.status, dict(answer.getheaders()), text]))
 
 
 class Answer(NamedTuple):
-    """Status, headers and text of an answer."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
@@ -43,9 +43,9 @@ def ask(
     method: str = "GET",
     body: str | None = None,
 ) -> Answer:
-    """Ask from inside the machine, over TCP or, if one is named, over a unix socket.
+    """Send a request from inside the machine, over TCP or over the Unix socket `socket`.
 
-    Raises MachineError if there is no answer within a minute.
+    Raises MachineError if no response comes within ANSWER_SECONDS.
     """
     asked = {
         "method": method,
@@ -57,5 +57,5 @@ def ask(
         "headers": dict(headers or {}),
         "timeout": ANSWER_SECONDS,
     }
-    told = machine.succeed(f"python3 -c '{_ASK}'", stdin=json.dumps(asked))
-    return Answer(*json.loads(told))
+    output = machine.succeed(f"python3 -c '{_REQUEST}'", stdin=json.dumps(asked))
+    return Answer(*json.loads(output))

@@ -1,4 +1,4 @@
-"""The site's processes, as the machine shows them."""
+"""The site's processes, as the machine reports them."""
 
 import time
 import xmlrpc.client
@@ -24,9 +24,9 @@ Guest = TypeVar("Guest")
 class Process:
     """One process.
 
-    `group` is asgi, wsgi (plain HTTP, where that has a server of its own) or procfile; `name` is
-    its group and its `number`, from 0, or its name in the Procfile. `state` is supervisor's word
-    for it, `pid` is 0 if it does not run, `socket` is its own.
+    `group` is asgi, wsgi (plain HTTP, with HTTP_SERVER) or procfile. `name` is the group and the
+    `number`, from 0, or the name in the Procfile. `state` is supervisor's word, `pid` is 0 if it
+    does not run, `socket` is its own.
     """
 
     group: str
@@ -38,17 +38,17 @@ class Process:
 
 
 def processes(machine: Host, group: str = "asgi") -> list[Process]:
-    """The processes of a group in order, none if supervisord does not answer."""
+    """The processes of a group in order; none if supervisord does not answer."""
     return [process for process in _all(machine) if process.group == group]
 
 
 def every_process(machine: Host) -> list[Process]:
-    """Those that serve the site: websockets', then plain HTTP's where those are others."""
+    """The processes that serve the site, of both groups."""
     return [process for process in _all(machine) if process.group in SERVING]
 
 
 def http_group(machine: Host) -> str:
-    """The group that plain HTTP goes to."""
+    """The group that serves plain HTTP."""
     return "asgi" if settings_of(machine)["HTTP_SERVER"] == "same" else "wsgi"
 
 
@@ -65,15 +65,14 @@ def _all(machine: Host) -> list[Process]:
 
 
 def _under_supervisor(machine: Host) -> Iterator[tuple[str, str, str, int]]:
-    """Group, name, state and pid of each. supervisord is asked itself: `supervisorctl` takes three
-    times as long to start."""
+    """Group, name, state and pid of each; `supervisorctl` would be three times slower."""
     question = xmlrpc.client.dumps((), "supervisor.getAllProcessInfo")
     try:
         answer = inside.ask(machine, "/RPC2", socket=SUPERVISORD, method="POST", body=question)
     except MachineError:
         return
-    (told,), _ = xmlrpc.client.loads(answer.text)
-    for info in cast("list[dict[str, Any]]", told):
+    (infos,), _ = xmlrpc.client.loads(answer.text)
+    for info in cast("list[dict[str, Any]]", infos):
         group = info["group"] if info["group"] in SERVING else "procfile"
         yield group, info["name"], info["statename"], info["pid"]
 
@@ -83,16 +82,16 @@ def _under_systemd(machine: Host) -> Iterator[tuple[str, str, str, int]]:
     units = " ".join(f"'{group}@*.service'" for group in (*SERVING, "procfile"))
     shown = machine.succeed(f"systemctl show -p Id -p MainPID -p ActiveState {units}")
     for block in shown.strip().split("\n\n"):
-        told = dict(line.split("=", 1) for line in block.splitlines())
-        if told:
-            group, _, instance = told["Id"].removesuffix(".service").partition("@")
+        unit = dict(line.split("=", 1) for line in block.splitlines())
+        if unit:
+            group, _, instance = unit["Id"].removesuffix(".service").partition("@")
             name = f"{group}{instance}" if group in SERVING else instance
-            state = "RUNNING" if told["ActiveState"] == "active" else told["ActiveState"].upper()
-            yield group, name, state, int(told["MainPID"])
+            state = "RUNNING" if unit["ActiveState"] == "active" else unit["ActiveState"].upper()
+            yield group, name, state, int(unit["MainPID"])
 
 
-def family(machine: Host, pid: int) -> list[int]:
-    """A process and those that it started, and so on: some servers answer from a process below."""
+def descendants(machine: Host, pid: int) -> list[int]:
+    """A process and all that descend from it: in some servers a child process answers."""
     children: dict[int, list[int]] = {}
     for line in machine.succeed("ps -eo pid=,ppid=").splitlines():
         child, parent = map(int, line.split())
@@ -103,27 +102,25 @@ def family(machine: Host, pid: int) -> list[int]:
     return found
 
 
-def strays(machine: Host) -> list[str]:
-    """The site's processes that nobody looks after: what had started them is gone."""
+def orphans(machine: Host) -> list[str]:
+    """The processes of the user site whose parent is gone and that no manager knows."""
     known = {process.pid for process in _all(machine)}
-    told = [line.split(None, 2) for line in machine.succeed(PS_OF_SITE).splitlines()]
+    # ps exits with 1 if there is none.
+    shown = machine.succeed("ps -U site -o pid=,ppid=,args= || test $? = 1")
     return [
         f"{pid} {command}"
-        for pid, parent, command in told
+        for pid, parent, command in (line.split(None, 2) for line in shown.splitlines())
         if parent == "1" and int(pid) not in known
     ]
 
 
-PS_OF_SITE = "ps -U site -o pid=,ppid=,args= || test $? = 1"  # 1: there is none
-
-
 def wait_until_logged(machine: Host, group: str, text: str) -> None:
-    """Wait until a process of `group` has written `text`. Raises MachineTimeoutError."""
+    """Wait until a process of `group` has logged `text`. Raises MachineTimeoutError."""
     machine.wait_until_succeeds(_search(machine, group, text), timeout=LOG_SECONDS)
 
 
 def logged(machine: Host, group: str, text: str) -> bool:
-    """Whether a process of `group` has written `text`."""
+    """Whether a process of `group` has logged `text`."""
     return machine.execute(_search(machine, group, text)).status == 0
 
 
@@ -136,9 +133,9 @@ def _search(machine: Host, group: str, text: str) -> str:
 
 
 def connections(machine: Host, group: str = "asgi") -> dict[int, int]:
-    """How many connections each process of a group holds on its own socket, by its number.
+    """Number of connections on each process's own socket, by the process's number.
 
-    The least of three looks: `laurel watch` asks each process for a moment every two seconds.
+    The least of three looks: `laurel watch` probes each process every two seconds.
     """
     owners = {process.socket: process.number for process in processes(machine, group)}
     shown = machine.succeed("for look in 1 2 3; do cat /proc/net/unix; echo; sleep 0.3; done")
@@ -154,7 +151,7 @@ def connections(machine: Host, group: str = "asgi") -> dict[int, int]:
     return {number: min(look[number] for look in looks) for number in owners.values()}
 
 
-# nginx's workers that take connections: one that ends says so in its title.
+# Waits until all old nginx workers are shutting down, as their titles then say.
 NEW_WORKERS = """
 serving() { pgrep -f '^nginx: worker process *$'; }
 former=$(serving)
@@ -164,17 +161,16 @@ while serving | grep -qxF "$former"; do sleep 0.1; done
 
 
 def websockets(machine: Host) -> dict[int, int]:
-    """How many websockets each process holds, by its number. Nobody may be asking for a page.
+    """Number of websockets of each process, by its number, while no one requests pages.
 
-    No log tells for every server, and `connections` alone do not: nginx turns a connection that it
-    has kept idle into a websocket's. So it is given new workers, which keep none yet, and those
-    that end close what is idle. What remains are websockets; and what `connections` counts more of
-    from then on are those that were opened since, until somebody asks for a page.
+    Not every server logs them, and `connections` alone counts nginx's idle keepalive connections,
+    which nginx also reuses for websockets. New workers have none, and old ones close theirs. So
+    what remains are websockets, and so is what `connections` counts in addition afterwards.
     """
     machine.succeed(NEW_WORKERS)
     deadline = time.monotonic() + SETTLED_SECONDS
     held = connections(machine)
-    # Those that were left a moment ago may not be closed on this side.
+    # Guests who left a moment ago may still be connected on this side.
     while (now := connections(machine)) != held:
         assert time.monotonic() < deadline, f"connections come and go: {held}, then {now}"
         held = now
@@ -185,7 +181,7 @@ def websockets(machine: Host) -> dict[int, int]:
 def guests_of_every_process(
     machine: Host, join: Callable[[], AbstractContextManager[Guest]]
 ) -> Iterator[list[Guest]]:
-    """Two guests for each process, each on a websocket that `join` opens.
+    """Open two websockets for each process with `join`.
 
     Raises AssertionError if a process has none of them.
     """
@@ -214,12 +210,12 @@ def wait_until_healthy(machine: Host, gone: Collection[int] = (), timeout: float
         time.sleep(1)
 
 
-def wait_until_no_strays(machine: Host, timeout: float = 60.0) -> None:
-    """Wait until no process of the site is left that nobody looks after.
+def wait_until_no_orphans(machine: Host, timeout: float = 60.0) -> None:
+    """Wait until there are no orphans: a worker needs time to notice that its parent is gone.
 
-    Raises AssertionError after `timeout` seconds: a worker may take some to see that it is alone.
+    Raises AssertionError after `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
-    while found := strays(machine):
+    while found := orphans(machine):
         assert time.monotonic() < deadline, found
         time.sleep(1)

@@ -1,33 +1,24 @@
-"""The settings of a machine under proof: as they were given for it, and as it has them."""
+"""The settings of the machine under test: as given for it, and as it has them."""
 
 import re
 from collections.abc import Iterable, Mapping
 
+from laurel import servers
+from laurel.schema import SETTINGS
 from machine import Host
 
 BUILD_ENV = "/etc/laurel/build.env"
 SITE_ENV = "/etc/laurel/site.env"
 
-# Those that say what serves, as an image has them that was baked before they were there.
-DEFAULTS = {
-    "ASGI_SERVER": "daphne",
-    "HTTP_SERVER": "same",
-    "ASGI_PATHS": "",
-    "ASGI_HOSTS": "",
-    "PROCESS_MANAGER": "supervisor",
-    "CHANNEL_LAYER": "project",
-    "BIND_ADDRESS": "127.0.0.1",
-    "BIND_PORT": "8000",
-    "PROCESSES": "auto",
-}
-# What the bake has fixed: no user-data change it.
-BAKED = ("PROCESS_MANAGER",)
-# Servers whose processes share a TCP socket as well, each beside its own.
-SHARING = ("daphne", "hypercorn")
+# The settings of how the site runs; an older image may lack some.
+DEFAULTS = {name: one.default for name, one in SETTINGS.items() if one.group == "run"}
+BAKED = tuple(name for name, one in SETTINGS.items() if one.scope == "bake")
+# Servers whose processes listen on a shared TCP socket, besides each on its own.
+SHARING = tuple(name for name in servers.names("asgi") if servers.read(name).shares)
 
 
 def given(texts: Iterable[str]) -> dict[str, str]:
-    """What NAME=VALUE `texts` say. Raises ValueError for one that is no such thing."""
+    """Parse NAME=VALUE `texts`. Raises ValueError for anything else."""
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -38,12 +29,12 @@ def given(texts: Iterable[str]) -> dict[str, str]:
 
 
 def site_lines(settings: Mapping[str, str]) -> str:
-    """The lines of a machine's site.env that set them, but for those that the bake has fixed."""
+    """The lines of site.env that set `settings`, without those that only a bake can set."""
     return "".join(f"{name}={value}\n" for name, value in settings.items() if name not in BAKED)
 
 
 def settings_of(machine: Host) -> dict[str, str]:
-    """What the machine is set to, by name: as it was baked, unless its site.env says otherwise."""
+    """The machine's settings by name: the baked values, unless its site.env overrides them."""
     baked = {**DEFAULTS, **_lines(machine.succeed(f"cat {BUILD_ENV}"))}
     site = _lines(machine.succeed(f"test ! -e {SITE_ENV} || cat {SITE_ENV}"))
     return {
@@ -52,13 +43,12 @@ def settings_of(machine: Host) -> dict[str, str]:
 
 
 def _lines(text: str) -> dict[str, str]:
-    """The NAME=VALUE lines of `text`."""
     found = re.findall(r"^([A-Z][A-Z0-9_]*)=(.*?)\r?$", text, re.MULTILINE)
     return {name: re.sub(r"^(['\"])(.*)\1$", r"\2", value) for name, value in found}
 
 
 def shared_socket(settings: Mapping[str, str]) -> tuple[str, int] | None:
-    """Address and port of the TCP socket that all processes share, if their server can."""
+    """Address and port of the TCP socket that all processes share; None if the server can't."""
     if settings["ASGI_SERVER"] not in SHARING:
         return None
     return settings["BIND_ADDRESS"], int(settings["BIND_PORT"])

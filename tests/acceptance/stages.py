@@ -1,7 +1,7 @@
-"""The stages of a proof: a machine is checked as it first boots, and after each restart."""
+"""The stages of an acceptance run: one machine is checked after its first boot and each restart."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,52 +13,46 @@ FIRST_BOOT = "first-boot"
 AFTER_REBOOT = "after-reboot"
 AFTER_POWER_CUT = "after-power-cut"
 STAGES = (FIRST_BOOT, AFTER_REBOOT, AFTER_POWER_CUT)
-AS_FOUND = "as-found"  # a host that we did not start
+AS_FOUND = "as-found"  # a host that was already running
 
-BOOTS = 3  # of an emulated kernel that panics
+BOOTS = 3  # attempts, if an emulated kernel panics
 BOOT_SECONDS = 600.0  # emulation on two cores: two minutes
-FOUND_SECONDS = 120.0  # until a host that runs takes a login, and until its site answers
+FOUND_SECONDS = 120.0  # for a running host to accept a login, and for its site to answer
 
 
 class Hardware(NamedTuple):
-    """What a stage's machine is: its virtual CPUs and its firmware."""
+    """A stage's virtual CPUs and firmware."""
 
     cpus: int
     firmware: Firmware
 
 
-# `laurel reload`, which the first stage checks, needs two processes. After the power cut the disk
-# is in another machine, as when a cloud resizes one.
+# The first stage needs two processes, to check `laurel reload`. After the power cut the disk is in
+# another machine, as when a cloud resizes one.
 HARDWARE = {
     FIRST_BOOT: Hardware(cpus=2, firmware="bios"),
     AFTER_REBOOT: Hardware(cpus=2, firmware="bios"),
     AFTER_POWER_CUT: Hardware(cpus=3, firmware="uefi"),
 }
 
-# What the report must say besides its checks.
+# Lines for the end of the report.
 remarks: list[str] = []
 
-# Run on the machine as soon as it serves, with the stage that begins.
-after_boot: list[Callable[[Host, str], None]] = []
-
-# Run on the machine right before it goes down, with the stage that follows.
+# Called right before the machine goes down, with the stage that follows.
 before_restart: list[Callable[[Host, str], None]] = []
-
-# Open while the site is reloaded: what else looks at what a reload does.
-during_reload: list[Callable[[Host], AbstractContextManager[None]]] = []
 
 
 @dataclass
-class Course:
-    """Takes one machine through its `stages` in order.
+class Lifecycle:
+    """Takes one machine through its `stages` in order, and calls `check` with it in each.
 
-    `hostname` is what its meta-data calls the machine, empty where we did not write them.
-    `boot_ids` holds the kernel's name of each boot, by stage: two stages never share one.
-    `kept` holds what a check saw at an earlier stage and must see again.
+    `hostname` is the name in its meta-data, empty if we did not write them. `boot_ids` holds the
+    kernel's boot ID of each stage. `kept` holds values that must be the same in later stages.
     """
 
     machine: Host
-    stages: tuple[str, ...] = STAGES
+    stages: tuple[str, ...]
+    check: Callable[[Host], None]
     hostname: str = ""
     settings: dict[str, str] = field(default_factory=dict)  # as the machine has them
     stage: str = ""
@@ -68,14 +62,13 @@ class Course:
 
     @property
     def health_path(self) -> str:
-        """What a healthy process answers."""
+        """The path that a healthy process answers."""
         return self.settings["HEALTH_PATH"]
 
     def enter(self, stage: str) -> None:
-        """Bring the machine to `stage`, through those before it, with nothing between its last
-        request and its end.
+        """Bring the machine to `stage`, through those before it.
 
-        A stage that was not reached is not tried again: each of its checks fails at once.
+        A stage that failed to start is not retried: each of its checks fails at once.
         """
         if self._failure:
             raise self._failure
@@ -104,27 +97,24 @@ class Course:
         if stage != AS_FOUND:
             settle(self.machine, self.health_path)
         else:
-            # It may have been started a moment ago; a site that never comes is the checks' to tell.
+            # It may have booted a moment ago. A site that never answers fails its checks.
             let_units_start(self.machine)
             with suppress(MachineTimeoutError):
                 self.machine.wait_for_http(self.health_path, range(500), FOUND_SECONDS)
-        for act in after_boot:
-            act(self.machine, stage)
+        self.check(self.machine)
 
 
 def bring_up(
     machine: Host, boot: Callable[[], object], wait: Callable[[], object] | None = None
 ) -> None:
-    """Boot a machine and `wait` until it is up; by default that is when one can log in.
+    """Call `boot`, then `wait`, which by default waits for a login.
 
-    An emulated kernel now and then panics in its first seconds, at an int3 with which it patches
-    its own code: the emulation of several CPUs ran a stale copy of it (QEMU 7.2, one boot of some
-    twenty, more on a busy host). Such a boot is begun again, twice at most, and remarked on. An
-    image that makes its kernel panic does so each time.
+    An emulated kernel sometimes panics in its first seconds, at an int3 with which it patches its
+    own code: the emulation of several CPUs ran a stale copy (QEMU 7.2, one boot in twenty, more on
+    a busy host). Such a boot is retried, twice at most, and reported. A broken kernel panics in
+    each boot.
     """
-    boots_left = BOOTS
-    while True:
-        boots_left -= 1
+    for attempts_left in reversed(range(BOOTS)):
         try:
             boot()
             if wait:
@@ -134,24 +124,23 @@ def bring_up(
             return
         except KernelPanicError as panic:
             emulated = isinstance(machine, Machine) and machine.accelerator == "tcg"
-            if not emulated or not boots_left:
+            if not emulated or not attempts_left:
                 raise
-            said = str(panic).splitlines()[0]
-            remarks.append(f"begun again after a panic under emulation: {said}")
+            remarks.append(f"retried after a panic under emulation: {str(panic).splitlines()[0]}")
         machine.crash()
         boot = machine.start
 
 
 def settle(machine: Host, path: str) -> None:
-    """Wait until a machine that has booted serves `path` and starts nothing any more."""
+    """Wait until a machine that has booted answers for `path` and starts no more units."""
     machine.wait_for_http(path, status=range(500), timeout=BOOT_SECONDS)
     let_units_start(machine)
 
 
 def let_units_start(machine: Host) -> None:
-    """Wait until a machine that has booted starts no unit any more, be its site as it may.
+    """Wait until a machine that has booted starts no more units, whatever state its site is in.
 
-    Some still start after the site answers; a check must not race them.
+    Some start after the site answers, and a check must not race them.
     """
-    # A failed unit makes this exit with 1, which is the business of the check for failed units.
+    # Exits with 1 if a unit failed, which test_no_unit_has_failed reports.
     machine.execute("systemctl is-system-running --wait", timeout=BOOT_SECONDS)

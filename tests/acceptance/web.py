@@ -1,4 +1,4 @@
-"""What a visitor of the site does: pages, forms and websockets, from outside the machine."""
+"""A visitor of the site: pages, forms and websockets, from outside the machine."""
 
 import re
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from typing import Any
 import requests
 import websocket
 
-ANSWER_SECONDS = 60.0  # an emulated machine that is busy
+ANSWER_SECONDS = 60.0  # a busy emulated machine
 
 
 class Browser(requests.Session):
-    """A visitor with cookies, who knows no proxy and follows no redirect unasked."""
+    """A session with cookies that uses no proxy and follows no redirect."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -21,13 +21,13 @@ class Browser(requests.Session):
     def request(  # type: ignore[override] # one timeout for all
         self, method: str, path: str, **options: Any
     ) -> requests.Response:
-        """Ask for a path of the site."""
+        """Send a request for a path of the site."""
         options.setdefault("timeout", ANSWER_SECONDS)
-        options["allow_redirects"] = False  # requests' own get() would ask for it
+        options["allow_redirects"] = False  # get() of requests sets it
         return super().request(method, self.url + path, **options)
 
     def token(self, page: str) -> str:
-        """The token of the form on `page`."""
+        """The CSRF token of the form on `page`."""
         found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get(page).text)
         assert found, f"{page} has no form"
         return found[1]
@@ -35,10 +35,7 @@ class Browser(requests.Session):
     def submit(
         self, page: str, path: str, fields: dict[str, str], token: str = "", **options: Any
     ) -> requests.Response:
-        """Fill in the form on `page` and post it to `path`, as a browser does.
-
-        `token` is the form's, if it was fetched before.
-        """
+        """Post the form of `page` to `path`, as a browser does; without `token`, fetch it first."""
         headers = {"Origin": self.url, "Referer": self.url + page, **options.pop("headers", {})}
         data = {"csrfmiddlewaretoken": token or self.token(page), **fields}
         return self.post(path, data=data, headers=headers, **options)
@@ -52,9 +49,7 @@ def open_websocket(
     cookie: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> websocket.WebSocket:
-    """Open a websocket of the site at `url` (http://...); `origin` is the page's, as a browser's.
-
-    `headers` are of the handshake, besides those that it must have.
+    """Open a websocket of the site at `url` (http://...); `origin` is the page's URL.
 
     Raises websocket.WebSocketBadStatusException if the handshake is refused.
     """

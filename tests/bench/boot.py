@@ -1,8 +1,8 @@
 """`make bench`: how long the image takes from power-on to its first page, phase by phase.
 
-The bare base disk and the image boot in turn, each on a fresh overlay: a first boot, then one more
-after an orderly shutdown. Seconds of one machine's emulation mean nothing on another, nor beside
-other work: what can be compared is the ratio of two columns of one run.
+The bare base disk and the image boot in turn, each on a fresh overlay: a first boot, then a second
+after an orderly shutdown. Only the ratios of two columns of one run can be compared: seconds depend
+on the host and its other work.
 """
 
 import argparse
@@ -10,22 +10,21 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from acceptance import stages
 from acceptance.stages import bring_up, let_units_start
-from bench.phases import DONE, STARTED, UNITS, Boot, parse
+from bench.phases import DONE, STARTED, UNITS, Figures, figures
 from bench.watched import WatchedMachine
 from machine import MachineError
 
 CPUS = 2
 MEMORY_MIB = 2048
-DISK_GIB = 8  # larger than the image's, as a cloud's: growing the root is part of a first boot
-ROUNDS = 1
+DISK_GIB = 8  # larger than the image: growing the root is part of a first boot
 FIRST, LATER = "first", "later"
 
-# What `phases.parse` reads. D-Bus gives up after 25 s, and an emulated machine may take longer.
+# What `phases.figures` reads. D-Bus times out after 25 s, too soon for an emulated machine.
 ASK = f"""\
 export SYSTEMD_BUS_TIMEOUT=300
 for socket in /run/daphne/*.sock; do
@@ -38,39 +37,42 @@ for unit in {" ".join(UNITS)}; do
 done
 """
 NOW = "cut -d' ' -f1 /proc/uptime | sed s/^/uptime=/; date +time=%s.%N"
-# What the time went to, for whoever wants to shorten it.
+# Details of where the time went, for the report.
 EXPLAIN = """\
 export SYSTEMD_BUS_TIMEOUT=300
 systemd-analyze blame --no-pager | head -25
 systemd-analyze critical-chain --no-pager
 grep -hE 'took ([1-9]|0[.][3-9])' /var/log/cloud-init.log | tail -40
 """
+# The parts of the table, with their heads.
+PARTS = {
+    "phases": "one after the other",
+    "after": "from power-on to",
+    "beside": "beside them",
+    "work": "this host's processors, to",
+}
 
 
-def ask(machine: WatchedMachine) -> Boot:
-    """Return what the boot that has ended was like."""
+def ask(machine: WatchedMachine) -> Figures:
+    """The figures of the boot that has just ended."""
     let_units_start(machine)
     told = machine.succeed(ASK)
-    # Asked last, over a connection that is warm: it tells when the kernel's clock began by ours.
+    # Last, on an open connection, to relate the kernel's clock to ours.
     before = time.monotonic()
     now = machine.succeed(NOW)
-    asked = (before + time.monotonic()) / 2
-    clocks = parse(f"{now}{told}")
+    asked = (before + time.monotonic()) / 2 - machine.power_on
     assert machine.ssh is not None
-    page_work = {} if machine.page_seen is None else {"first page": machine.page_work}
-    return Boot(
-        kernel=asked - clocks.now - machine.power_on,
-        ssh=machine.ssh,
-        page=machine.page_seen,
-        clocks=clocks,
-        work=page_work | {"SSH": machine.ssh_work},
-    )
+    work = {"SSH": machine.ssh_work}
+    if machine.page_seen is not None:
+        work = {"first page": machine.page_work, **work}
+    found = figures(f"{now}{told}", asked=asked, ssh=machine.ssh, page=machine.page_seen)
+    return {**found, "work": work}
 
 
 def two_boots(
     disk: Path, name: str, page: str | None, user: str | None, explained: dict[str, str]
-) -> dict[str, Boot]:
-    """Boot a disk twice, on an overlay of its own; put into `explained` what the time went to."""
+) -> dict[str, Figures]:
+    """Boot a disk twice, on one overlay; `explained` gets details of where the time went."""
     machine = WatchedMachine(
         disk,
         name=f"bench-{name}",
@@ -90,52 +92,30 @@ def two_boots(
     return boots
 
 
-def means(boots: list[Boot]) -> dict[str, dict[str, float]]:
-    """Return each figure of several boots: the means, which add up as the boots' own do."""
-    parts: dict[str, Callable[[Boot], Mapping[str, float]]] = {
-        "phases": Boot.phases,
-        "beside": Boot.beside,
-        "after": Boot.after,
-        "work": lambda boot: boot.work,
-    }
+def means(boots: list[Figures]) -> Figures:
+    """The mean of each figure of several boots of one disk."""
     return {
-        part: {name: statistics.mean(of(boot)[name] for boot in boots) for name in of(boots[0])}
-        for part, of in parts.items()
+        part: {name: statistics.mean(boot[part][name] for boot in boots) for name in of_first}
+        for part, of_first in boots[0].items()
     }
 
 
-def table(columns: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
-    """Return the lines of the table: a column for each boot, a row for each figure of any."""
-    heads = {
-        "phases": "one after the other",
-        "after": "from power-on to",
-        "beside": "beside them",
-        "work": "this host's processors, to",
-    }
-    # The last column has the most phases: the others' own come behind them.
+def table(columns: Mapping[str, Figures]) -> list[str]:
+    """The lines of the table: a column for each boot, a row for each figure."""
+    # The last column has the most phases; those of the others follow them.
     names = {
-        part: list(
-            dict.fromkeys(name for each in reversed(list(columns.values())) for name in each[part])
-        )
-        for part in heads
+        part: list(dict.fromkeys(n for each in reversed([*columns.values()]) for n in each[part]))
+        for part in PARTS
     }
     width = 2 + max(len(name) for part in names.values() for name in part)
     lines = [f"{'seconds':{width}}" + "".join(f"{column:>14}" for column in columns)]
-    for part, head in heads.items():
+    for part, head in PARTS.items():
         lines.append(head)
         for name in names[part]:
-            figures = [each[part].get(name) for each in columns.values()]
-            cells = "".join(f"{'' if each is None else f'{each:.1f}':>14}" for each in figures)
+            values = [each[part].get(name) for each in columns.values()]
+            cells = "".join(f"{'' if value is None else f'{value:.1f}':>14}" for value in values)
             lines.append(f"  {name:{width - 2}}{cells}")
     return lines
-
-
-def ratios(columns: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, float]:
-    """Return the image's time over the base disk's, from power-on to what both end in: SSH."""
-    return {
-        which: columns[f"image {which}"]["after"]["SSH"] / columns[f"base {which}"]["after"]["SSH"]
-        for which in (FIRST, LATER)
-    }
 
 
 def main() -> int:
@@ -145,12 +125,12 @@ def main() -> int:
     parser.add_argument("--base", type=Path, required=True, help="the bare base disk")
     parser.add_argument("--json", type=Path, required=True, help="file for the figures")
     parser.add_argument("--page", default="/", help="the site's page (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of both disks (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=1, help="of both disks (%(default)s)")
     options = parser.parse_args()
-    # The base disk's own name does not tell its system.
+    # The base disk's name does not say its system.
     user = "ubuntu" if "ubuntu" in options.image.name else None
     disks = {"base": (options.base, None), "image": (options.image, options.page)}
-    boots: dict[str, list[Boot]] = {
+    boots: dict[str, list[Figures]] = {
         f"{name} {which}": [] for which in (FIRST, LATER) for name in disks
     }
     explained: dict[str, str] = {}
@@ -166,26 +146,25 @@ def main() -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     columns = {column: means(each) for column, each in boots.items()}
-    found = ratios(columns)
+    # SSH is what both disks have.
+    ratios = {
+        which: columns[f"image {which}"]["after"]["SSH"] / columns[f"base {which}"]["after"]["SSH"]
+        for which in (FIRST, LATER)
+    }
     print(*table(columns), sep="\n")
-    for which, ratio in found.items():
+    for which, ratio in ratios.items():
         print(f"power-on to SSH, image over base, {which} boot: {ratio:.2f}")
     print(*stages.remarks, sep="\n", end="")
+    report = {
+        "image": options.image.name,
+        "rounds": options.rounds,
+        "seconds": columns,
+        "ssh_image_over_base": ratios,
+        "systemd-analyze": explained,
+        "remarks": stages.remarks,
+    }
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(
-        json.dumps(
-            {
-                "image": options.image.name,
-                "rounds": options.rounds,
-                "seconds": columns,
-                "ssh_image_over_base": found,
-                "systemd-analyze": explained,
-                "remarks": stages.remarks,
-            },
-            indent=2,
-        )
-        + "\n"
-    )
+    options.json.write_text(json.dumps(report, indent=2) + "\n")
     return 0
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Starts an image's system on this host's own kernel and processors, without an emulator, and runs a
-# command beside it, which reaches it by the two options that are added to it: --host and --key.
-# The system has a copy of the disk and a network with nobody else in it; the command shares that
-# network. Nothing is left of either when the command ends, or is ended. As root.
+# Starts an image's system in a container on this host's kernel, without an emulator, and runs a command
+# with the options --host and --key added, by which it reaches the system. The system has a copy of
+# the disk; system and command share a network of their own. Nothing is left of either when the
+# command ends or is killed. Run as root.
 # Usage: native.sh IMAGE COMMAND [ARGUMENT...]
 set -euo pipefail
 
@@ -11,11 +11,11 @@ die() {
 	exit 1
 }
 
-# begin WORK START USER COMMAND...: the first process of the new namespaces; all others end with it.
+# begin WORK START USER COMMAND...: runs as the first process of new namespaces; all others end with it.
 begin() {
 	local work=$1 start=$2 user=$3 system ended status=0
 	shift 3
-	mount -t tmpfs tmpfs /run # nspawn leaves locks there, and shall not ask the host's systemd
+	mount -t tmpfs tmpfs /run # nspawn leaves locks there, and must not find the host's systemd
 	ip link set lo up
 	mount -o "loop,offset=$((512 * start))" "$work/disk" "$work/root"
 	echo "instance-id: native" | install -D -m 0600 /dev/stdin "$work/root/var/lib/cloud/seed/nocloud/meta-data"
@@ -41,7 +41,7 @@ fi
 
 image=${1:?IMAGE is missing: native.sh IMAGE COMMAND [ARGUMENT...]}
 shift
-((EUID == 0)) || die "run as root: a disk is mounted, and namespaces are made"
+((EUID == 0)) || die "run as root, which may mount a disk and make namespaces"
 [[ -f $image ]] || die "$image: no such image"
 user=debian
 [[ ${image##*/} != *ubuntu* ]] || user=ubuntu
@@ -53,7 +53,7 @@ clean_up() {
 		wait "$inside" || true       # its status is that it was killed
 	fi 2>/dev/null
 	for cgroup in "${cgroups[@]}"; do
-		# The kernel may still be at the end of a process.
+		# The kernel may still be removing a process.
 		for _ in {1..50}; do
 			! find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null || break
 			sleep 0.1
@@ -69,17 +69,17 @@ trap 'exit 143' TERM HUP
 
 mkdir "$work/root"
 qemu-img convert -O raw "$image" "$work/disk"
-# The root is the first partition, and the kernel need not know partitions.
+# The root is the first partition. With its offset, the kernel need not know of partitions.
 start=$(partx --noheadings --raw --output START --nr 1 "$work/disk")
 ssh-keygen -q -t ed25519 -N '' -f "$work/key"
-# A cgroup of its own, wherever this host has its tree of processes.
+# A cgroup of its own, in each hierarchy that systemd may use.
 for tree in $(findmnt -nro TARGET -t cgroup2) $(findmnt -nro TARGET -t cgroup -O name=systemd); do
 	cgroups+=("$tree/laurel-native.$$")
 	mkdir "${cgroups[-1]}"
 done
 (
 	for cgroup in "${cgroups[@]}"; do echo 0 >"$cgroup/cgroup.procs"; done
-	# What is written there is no host of a user's: the bench may.
+	# The system is a copy: the benchmark may write to it.
 	export DISRUPT=1 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
 	exec setpriv --pdeathsig KILL unshare --mount --pid --net --ipc --uts --fork --kill-child --mount-proc \
 		"$0" --begin "$work" "$start" "$user" "$@"
@@ -89,6 +89,6 @@ status=0
 wait "$inside" || status=$?
 inside=''
 ((status == 0)) || {
-	echo "native: what the system said is in $log" >&2
+	echo "native: the system's log is $log" >&2
 	exit "$status"
 }

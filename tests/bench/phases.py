@@ -1,24 +1,22 @@
-"""The phases of a boot, from the machine's own clocks: none overlaps another, and they add up.
+"""The phases of a boot, from the machine's own clocks. They do not overlap, and they add up.
 
-All seconds are from power-on. A phase ends where its milestone is passed, and begins where the one
-before it ended. What runs beside the way to the first page lengthens it only by what the processor
-gives to it, and has no phase:
+A phase ends at its milestone, and begins where the one before it ended. What runs beside the way to
+the first page has no phase, because it lengthens that way only by the processor time that it takes:
 
-- cloud-init's config and final stages: configure waits for its network stage alone;
-- nginx and Redis, which start as soon as configure has ended, beside migrate;
-- sshd, which waits for cloud-init's network stage, and for nothing of the site.
+- cloud-init's config and final stages: configure waits for its network stage only;
+- nginx and Redis, which start after configure, beside migrate;
+- sshd, which waits for cloud-init's network stage.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
-MICROSECONDS = 1e-6  # systemd's timestamps count these
+MICROSECONDS = 1e-6  # the unit of systemd's timestamps
 
 STARTED = "InactiveExitTimestampMonotonic"
 DONE = "ActiveEnterTimestampMonotonic"
 
-# cloud-init 24.3 and later is one process, which the units of its stages ask for their work. Its
-# network stage was cloud-init.service before.
+# From cloud-init 24.3 on, one process does the work of all stages. The network stage was
+# cloud-init.service before.
 CLOUD_INIT = "cloud-init-main.service"
 LOCAL = "cloud-init-local.service"
 NETWORK = ("cloud-init-network.service", "cloud-init.service")
@@ -29,147 +27,96 @@ MIGRATE = "laurel-migrate.service"
 MANAGERS = ("supervisor.service", "laurel-processes.service")  # a machine has one of them
 UNITS = (CLOUD_INIT, LOCAL, *NETWORK, CONFIG, FINAL, CONFIGURE, MIGRATE, *MANAGERS)
 
-
-@dataclass(frozen=True)
-class Clocks:
-    """What a machine that has booted tells of its boot, in seconds of its monotonic clock.
-
-    That clock begins with the kernel, once that has been loaded and unpacked.
-
-    Attributes:
-        now: when it was asked.
-        userspace: when systemd began, at the initial RAM disk's end.
-        finished: when systemd had started all that it had to.
-        units: for each unit that has started, when it did and when it was done.
-        socket: when the first of the site's processes had its own socket; None where none has.
-    """
-
-    now: float
-    userspace: float
-    finished: float
-    units: Mapping[str, tuple[float, float]]
-    socket: float | None
+Figures = dict[str, dict[str, float]]
 
 
-def parse(text: str) -> Clocks:
-    """Return what the output of `boot.ASK` says.
+def figures(text: str, *, asked: float, ssh: float, page: float | None) -> Figures:
+    """The figures of a boot, in seconds, from the output of `boot.ASK`.
 
-    Its lines are `NAME=VALUE`: `uptime` and `time` (both seconds, the second of the wall clock),
-    a `socket` for each process (the wall clock's seconds), then the properties of systemd and of
-    its units.
+    Its lines are NAME=VALUE: `uptime` and `time` (both seconds, the second of the wall clock), a
+    `socket` for each process (wall clock), then properties of systemd and of its units.
+
+    Args:
+        asked: when the machine wrote `text`, in seconds from power-on, as are the next two.
+        ssh: when sshd first greeted.
+        page: when nginx first gave the site's page; None for a machine without a site.
+
+    Returns:
+        "phases": how long each took; they add up to the page, or else to sshd.
+        "after": when SSH, the page and the last unit were there, from power-on.
+        "beside": how long cloud-init's last two stages took.
 
     Raises:
-        ValueError: systemd has not finished starting, or a line that must be there is not.
+        ValueError: systemd has not finished starting, or a line is missing.
     """
     sockets: list[float] = []
-    values: dict[str, str] = {}
+    values: dict[str, float] = {}
     units: dict[str, tuple[float, float]] = {}
     for block in text.split("\n\n"):
         lines = [line.split("=", 1) for line in block.splitlines() if "=" in line]
-        sockets += [float(value) for name, value in lines if name == "socket"]
         properties = dict(lines)
         if "Id" not in properties:
-            values |= properties
+            sockets += [float(value) for name, value in lines if name == "socket"]
+            values |= {name: float(value) for name, value in properties.items()}
             continue
         started, done = (int(properties.get(name, 0)) * MICROSECONDS for name in (STARTED, DONE))
         if started and done:
             units[properties["Id"]] = (started, done)
-    missing = {"uptime", "time", "UserspaceTimestampMonotonic", "FinishTimestampMonotonic"} - {
-        name for name, value in values.items() if float(value)
-    }
-    if missing:
-        raise ValueError(f"the machine does not say {', '.join(sorted(missing))}:\n{text}")
-    # From the wall clock to the monotonic one.
-    behind = float(values["time"]) - float(values["uptime"])
-    return Clocks(
-        now=float(values["uptime"]),
-        userspace=int(values["UserspaceTimestampMonotonic"]) * MICROSECONDS,
-        finished=int(values["FinishTimestampMonotonic"]) * MICROSECONDS,
-        units=units,
-        socket=min(sockets) - behind if sockets else None,
-    )
+    needed = ("uptime", "time", "UserspaceTimestampMonotonic", "FinishTimestampMonotonic")
+    if missing := [name for name in needed if not values.get(name)]:
+        raise ValueError(f"the machine does not say {', '.join(missing)}:\n{text}")
+    uptime, time, userspace, finished = (values[name] for name in needed)
+    kernel = asked - uptime  # when the kernel's clock began
 
-
-@dataclass(frozen=True)
-class Boot:
-    """One boot, in seconds from power-on.
-
-    Attributes:
-        kernel: when the kernel's clock began.
-        ssh: when sshd first greeted.
-        page: when nginx first gave the site's page; None for a machine without a site.
-        clocks: the machine's own.
-        work: processor seconds that the machine had cost this host by then: to "first page", "SSH".
-    """
-
-    kernel: float
-    ssh: float
-    page: float | None
-    clocks: Clocks
-    work: Mapping[str, float] = field(default_factory=dict)
-
-    def milestones(self) -> list[tuple[str, float]]:
-        """Return each phase with when it ends, in order; the last is the page, or else sshd."""
-        units = {
-            unit: (self.kernel + started, self.kernel + done)
-            for unit, (started, done) in self.clocks.units.items()
-        }
-        ends = [
-            ("firmware, boot loader", self.kernel),
-            ("kernel, initial RAM disk", self.kernel + self.clocks.userspace),
-        ]
-        for unit in (CLOUD_INIT, LOCAL):
-            if unit in units:
-                ends.append(("systemd", units[unit][0]))
-                break
+    def ends() -> Iterator[tuple[str, float]]:
+        """Each phase with when it ends, by the kernel's clock."""
+        yield "firmware, boot loader", 0
+        yield "kernel, initial RAM disk", userspace * MICROSECONDS
+        for unit in [unit for unit in (CLOUD_INIT, LOCAL) if unit in units][:1]:
+            yield "systemd", units[unit][0]
         if LOCAL in units:
-            ends.append(("cloud-init, local stage", units[LOCAL][1]))
-        for unit in NETWORK:
-            if unit in units:
-                ends.append(("network", units[unit][0]))
-                ends.append(("cloud-init, network stage", units[unit][1]))
-                break
-        if self.page is None:
-            return [*ends, ("sshd", self.ssh)]
+            yield "cloud-init, local stage", units[LOCAL][1]
+        for unit in [unit for unit in NETWORK if unit in units][:1]:
+            yield "network", units[unit][0]
+            yield "cloud-init, network stage", units[unit][1]
+        if page is None:
+            yield "sshd", ssh - kernel
+            return
         if CONFIGURE in units:
-            ends.append(("the system's own units", units[CONFIGURE][0]))
-            ends.append(("configure", units[CONFIGURE][1]))
-        if MIGRATE in units:
-            ends.append(("migrate", units[MIGRATE][1]))
-        for unit in MANAGERS:
+            yield "the system's own units", units[CONFIGURE][0]
+            yield "configure", units[CONFIGURE][1]
+        for unit in (MIGRATE, *MANAGERS):
             if unit in units:
-                ends.append((unit.removesuffix(".service"), units[unit][1]))
-        if self.clocks.socket is not None:
-            ends.append(("first process", self.kernel + self.clocks.socket))
-        return [*ends, ("first page", self.page)]
+                name = unit.removesuffix(".service").removeprefix("laurel-")
+                yield name, units[unit][1]
+        if sockets:
+            yield "first process", min(sockets) - (time - uptime)
+        yield "first page", page - kernel
 
-    def phases(self) -> dict[str, float]:
-        """Return how long each phase took; together they are the last milestone."""
-        return durations(self.milestones())
-
-    def beside(self) -> dict[str, float]:
-        """Return how long what is not on the way to the page took."""
-        stages = (("cloud-init, config stage", CONFIG), ("cloud-init, final stage", FINAL))
-        units = self.clocks.units
-        return {name: units[unit][1] - units[unit][0] for name, unit in stages if unit in units}
-
-    def after(self) -> dict[str, float]:
-        """Return how long after power-on each end was reached."""
-        page = {} if self.page is None else {"first page": self.page}
-        return page | {"SSH": self.ssh, "all units started": self.kernel + self.clocks.finished}
+    stages = {"cloud-init, config stage": CONFIG, "cloud-init, final stage": FINAL}
+    return {
+        "phases": durations([(name, kernel + end) for name, end in ends()]),
+        "after": {
+            **({} if page is None else {"first page": page}),
+            "SSH": ssh,
+            "all units started": kernel + finished * MICROSECONDS,
+        },
+        "beside": {
+            name: units[unit][1] - units[unit][0] for name, unit in stages.items() if unit in units
+        },
+    }
 
 
-def durations(milestones: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """Return how long each phase lasted, from the seconds at which they end.
+def durations(milestones: list[tuple[str, float]]) -> dict[str, float]:
+    """How long each phase lasted, from the seconds at which they end.
 
-    One that had ended before the phase before it did cost nothing. The last milestone is the end
-    of all: what is said to have ended later had ended by then, if two clocks disagree.
+    A phase that ended before the previous one took no time. None ends after the last milestone,
+    which is by another clock.
     """
-    ends = list(milestones)
-    limit = ends[-1][1]
+    limit = milestones[-1][1]
     found: dict[str, float] = {}
     reached = 0.0
-    for name, end in ends:
+    for name, end in milestones:
         passed = min(max(reached, end), limit)
         found[name] = passed - reached
         reached = passed

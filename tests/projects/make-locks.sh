@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Copies a project and makes the lock file that its author would have committed. None is kept here:
-# most locks name the registry that they were made from, and all of them grow old.
+# Copies a project and makes the lock file that its author would have committed. No lock is kept here:
+# most locks name the registry that they came from, and all of them become outdated.
 #
 #   make-locks.sh SOURCE TARGET
 #
-# TARGET must not exist yet, and is there only if the lock could be made. A project that needs no lock
-# file is copied as it is.
+# TARGET must not exist. It is made only if the lock could be made. A project without a lock file is
+# copied as it is.
 set -euo pipefail
 
-# Pinned, so that a lock of tomorrow has the form of today's.
+# Pinned, so that the format of the locks does not change.
 PIPENV=2026.10.3
 POETRY=2.5.1
 POETRY_MIRROR=0.6.5
@@ -27,7 +27,7 @@ lock_with_uv() {
 }
 
 lock_with_pipenv() {
-	# It makes a virtual environment to lock in, by default in the home of whoever runs this.
+	# It makes a virtual environment, by default in the user's home.
 	WORKON_HOME=$work/environments PIPENV_IGNORE_VIRTUALENVS=1 PIPENV_NOSPIN=1 PIPENV_YES=1 \
 		"$uv" tool run --quiet --from "pipenv==$PIPENV" pipenv lock --quiet
 }
@@ -35,8 +35,8 @@ lock_with_pipenv() {
 lock_with_poetry() {
 	local index
 	index=${PIP_INDEX_URL:-$("$python" -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)')}
-	# By itself Poetry asks for an API that pip and uv don't use and that few mirrors have. With the
-	# plugin it asks what pip asks, and writes the same lock.
+	# Without the plugin Poetry uses an API that pip and uv don't use and few mirrors have. With it,
+	# Poetry uses pip's API and writes the same lock.
 	POETRY_PYPI_MIRROR_URL=$index POETRY_VIRTUALENVS_PATH=$work/environments \
 		"$uv" tool run --quiet --from "poetry==$POETRY" --with "poetry-plugin-pypi-mirror==$POETRY_MIRROR" \
 		poetry lock --no-interaction --quiet

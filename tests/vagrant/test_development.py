@@ -1,7 +1,4 @@
-"""What DEVELOPMENT=yes does on a machine, and that such a machine is never sealed.
-
-Needs Vagrant's machine, provisioned with it.
-"""
+"""DEVELOPMENT=yes on Vagrant's machine, which must have been provisioned with it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +26,7 @@ def test_an_error_shows_its_source(machine: RemoteHost) -> None:
     assert "DEBUG = True" in answer.text
 
 
-def test_static_files_keep_their_names_and_are_asked_for_again(machine: RemoteHost) -> None:
+def test_static_files_are_not_hashed_or_cached(machine: RemoteHost) -> None:
     browser = Browser(machine.url)
     assert f'"{STYLE}"' in browser.get("/").text
     answer = browser.get(STYLE)
@@ -38,15 +35,15 @@ def test_static_files_keep_their_names_and_are_asked_for_again(machine: RemoteHo
 
 
 def test_mail_is_printed(machine: RemoteHost) -> None:
-    told = machine.succeed("laurel manage sendtestemail somebody@example.org")
-    assert "To: somebody@example.org" in told
+    output = machine.succeed("laurel manage sendtestemail somebody@example.org")
+    assert "To: somebody@example.org" in output
 
 
-def test_status_says_it(machine: RemoteHost) -> None:
+def test_status_reports_development(machine: RemoteHost) -> None:
     assert "DEVELOPMENT: errors show their source" in machine.succeed("laurel status")
 
 
-def test_a_message_reaches_the_guests_of_every_process(machine: RemoteHost) -> None:
+def test_message_reaches_every_process(machine: RemoteHost) -> None:
     text = new_text("development")
     with guests_of_every_process(machine, lambda: guest(machine.url)) as guests:
         guests[0].say(text)
@@ -54,11 +51,13 @@ def test_a_message_reaches_the_guests_of_every_process(machine: RemoteHost) -> N
             member.hear(text)
 
 
-def test_it_is_never_sealed(machine: RemoteHost) -> None:
-    machine.succeed("useradd --system laurel-build")  # seal.sh refuses any machine without
+def test_development_machine_is_never_sealed(machine: RemoteHost) -> None:
+    machine.succeed(
+        "useradd --system laurel-build"
+    )  # without this user seal.sh refuses any machine
     try:
-        told = machine.execute("bash /laurel/provision/seal.sh")
+        ended = machine.execute("bash /laurel/provision/seal.sh")
     finally:
         machine.succeed("userdel laurel-build")
-    assert told.status != 0
-    assert "DEVELOPMENT is for machines to develop on" in told.stderr
+    assert ended.status != 0
+    assert "DEVELOPMENT is for machines to develop on" in ended.stderr

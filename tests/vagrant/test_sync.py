@@ -1,6 +1,6 @@
-"""`make sync`: an edit of the project is served, and one process's guests leave at a time.
+"""`make sync` serves an edit of the project, and restarts one process at a time.
 
-Needs Vagrant's machine, made with APP naming a copy of app/ that this may edit.
+Needs Vagrant's machine, made with APP=<a copy of app/>, which this edits.
 """
 
 import os
@@ -21,7 +21,7 @@ SYNC_SECONDS = 600
 
 
 def is_open(guest: Guest) -> bool:
-    """Whether its websocket is; reads what has come."""
+    """Read pending messages; whether the websocket is still open."""
     guest.socket.settimeout(0.2)
     try:
         while True:
@@ -34,17 +34,15 @@ def is_open(guest: Guest) -> bool:
 
 @pytest.fixture
 def project() -> Path:
-    """The project that the machine was made with."""
+    """The project of the machine."""
     given = os.environ.get("APP")
-    assert given, "APP names no copy of app/"
+    assert given, "APP must name a copy of app/"
     path = Path(given).resolve()
     assert path != TOP / "app", "this edits the project: make the machine with a copy"
     return path
 
 
-def test_an_edit_is_served_and_the_other_processes_keep_their_guests(
-    project: Path,
-) -> None:
+def test_edit_is_served_without_losing_all_guests(project: Path) -> None:
     marker = new_text("an edit")
     page = project / PAGE
     page.write_text(page.read_text() + f"<!-- {marker} -->\n")
@@ -58,15 +56,15 @@ def test_an_edit_is_served_and_the_other_processes_keep_their_guests(
                 stderr=subprocess.STDOUT,
                 text=True,
             )
-            # Two looks in a row: one may see the end of all, some before it and some after.
+            # Two looks in a row: a single one may happen while all websockets close.
             some_left, one_process_at_a_time = False, False
             while sync.poll() is None and time.monotonic() - started < SYNC_SECONDS:
                 before_this = some_left
                 some_left = 0 < sum(is_open(one) for one in guests) < len(guests)
                 one_process_at_a_time |= before_this and some_left
-            told, _ = sync.communicate(timeout=10)
-            print(f"synced in {time.monotonic() - started:.0f} s\n{told}")
-            assert sync.returncode == 0, told
+            output, _ = sync.communicate(timeout=10)
+            print(f"synced in {time.monotonic() - started:.0f} s\n{output}")
+            assert sync.returncode == 0, output
         wait_until_healthy(machine)
         assert marker in Browser(machine.url).get("/").text
         assert one_process_at_a_time, "no guest left, or all at once"

@@ -1,4 +1,4 @@
-"""The machine itself: it boots whole, grows to its disk, and keeps what it should."""
+"""The machine itself: units, journal, disk, host name, release.json."""
 
 import json
 import re
@@ -6,29 +6,29 @@ import re
 import pytest
 from acceptance.stages import HARDWARE
 
-# Errors of a sound machine's journal, each with why it is one.
+# Errors in the journal of a healthy machine, each with its cause.
 HARMLESS = {
-    r"sshd.*: (fatal|error): .*Connection (reset|closed)": "a client hung up: our own, impatient",
-    r"kernel: .*(RETBleed|Spectre|MDS|MMIO|TAA|SRBDS)": "a virtual CPU without a fix says so",
-    r"kernel: virtio_blk .*\[vd[a-z]\].*read-only": "the seed is a disk that is only read",
-    r"systemd-ssh-generator(.*AF_VSOCK| failed)": "a hypervisor that gives its guest no vsock",
-    r"supervisord.*(died|exited)": "a check before this one killed a process",
+    r"sshd.*: (fatal|error): .*Connection (reset|closed)": "our own client hung up early",
+    r"kernel: .*(RETBleed|Spectre|MDS|MMIO|TAA|SRBDS)": "a virtual CPU without mitigations",
+    r"kernel: virtio_blk .*\[vd[a-z]\].*read-only": "the seed disk is read-only",
+    r"systemd-ssh-generator(.*AF_VSOCK| failed)": "a hypervisor without vsock",
+    r"supervisord.*(died|exited)": "an earlier check killed a process",
 }
 
-# The same, where the CPU is emulated.
+# The same, if the CPU is emulated.
 HARMLESS_IF_EMULATED = {
-    r"kernel: rcu: ": "a busy host left one of the CPUs waiting for longer than the kernel expects",
+    r"kernel: rcu: ": "a busy host starved a virtual CPU",
     r"kernel: watchdog: BUG: soft lockup": "the same",
 }
 
 
 @pytest.mark.short
-def test_each_stage_is_another_boot(course):
-    assert len(set(course.boot_ids.values())) == len(course.boot_ids)
+def test_each_stage_is_another_boot(lifecycle):
+    assert len(set(lifecycle.boot_ids.values())) == len(lifecycle.boot_ids)
 
 
 @pytest.mark.hypervisor
-def test_machine_is_what_the_stage_names(machine, stage):
+def test_machine_has_the_stages_hardware(machine, stage):
     cpus, firmware = HARDWARE[stage]
     assert int(machine.succeed("nproc")) == cpus
     assert (machine.execute("test -d /sys/firmware/efi").status == 0) == (firmware == "uefi")
@@ -41,8 +41,8 @@ def test_no_unit_has_failed(machine):
 
 
 def test_no_job_was_dropped_for_an_ordering_cycle(machine):
-    told = machine.execute("journalctl -b -t systemd --no-pager --grep 'ordering cycle'")
-    assert told.status == 1, told.stdout
+    found = machine.execute("journalctl -b -t systemd --no-pager --grep 'ordering cycle'")
+    assert found.status == 1, found.stdout
 
 
 @pytest.mark.short
@@ -50,7 +50,7 @@ def test_journal_has_no_unexplained_error(machine):
     lines = machine.succeed(
         "journalctl -b -p err --no-pager -o cat --output-fields=MESSAGE -o short"
     )
-    # A CPU that is virtualised, not emulated, is "kvm", "microsoft" and so on.
+    # Virtualised CPUs are "kvm", "microsoft" and so on.
     emulated = machine.execute("systemd-detect-virt").stdout.strip() == "qemu"
     harmless = "|".join([*HARMLESS, *(HARMLESS_IF_EMULATED if emulated else ())])
     unexplained = [
@@ -62,18 +62,17 @@ def test_journal_has_no_unexplained_error(machine):
 
 
 def test_root_fills_the_disk(machine):
-    # vda, sda or nvme0n1, as its cloud has it.
     name = machine.succeed("lsblk -no PKNAME $(findmnt -no SOURCE /)").strip()
     disk = int(machine.succeed(f"blockdev --getsize64 /dev/{name}"))
     root = int(machine.succeed("findmnt -nbo SIZE /"))
     assert root > disk * 0.9, f"{root >> 20} MiB of {disk >> 20} MiB"
 
 
-def test_host_name_is_the_instances_and_resolves(machine, course):
+def test_host_name_is_the_instances_and_resolves(machine, lifecycle):
     name = machine.succeed("hostname").strip()
-    assert name == (course.hostname or name)
+    assert name == (lifecycle.hostname or name)
     assert name != "localhost"
-    # A name that does not resolve makes every sudo slow.
+    # A name that does not resolve slows down every sudo.
     assert machine.execute("getent hosts $(hostname)").status == 0
 
 
@@ -90,5 +89,5 @@ def test_release_says_what_was_baked(machine):
 
 @pytest.mark.once
 @pytest.mark.hypervisor
-def test_boots_from_a_serial_console(virtual_machine):
+def test_serial_console_shows_login_prompt(virtual_machine):
     assert "login:" in virtual_machine.console.path.read_text(errors="replace")

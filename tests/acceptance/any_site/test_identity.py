@@ -1,10 +1,10 @@
-"""What no two machines share, and what the bake must not leave behind."""
+"""Secrets and identity are the machine's own, and nothing is left of the build."""
 
 import re
 
 import pytest
 
-# systemd writes it when a machine first boots.
+# systemd writes it in the first boot.
 FIRST_BOOT = "stat -c %Y /etc/machine-id"
 
 
@@ -13,22 +13,21 @@ def born(machine, path):
     return int(machine.succeed(f"stat -c %Y {path}")) - int(machine.succeed(FIRST_BOOT))
 
 
-def test_secret_key_is_made_here_and_kept(machine, host, course):
+def test_secret_key_is_generated_and_kept(machine, host, lifecycle):
     settings = host.file("/etc/laurel/site.env")
     assert (settings.user, settings.group, settings.mode) == ("root", "site", 0o640)
     key = machine.succeed("sed -n 's/^SECRET_KEY=//p' /etc/laurel/site.env").strip()
     assert len(key) == 50
-    assert course.kept.setdefault("secret key", key) == key
+    assert lifecycle.kept.setdefault("secret key", key) == key
 
 
 @pytest.mark.once
 def test_secret_key_is_younger_than_the_machine(machine):
-    since = born(machine, "/etc/laurel/site.env")
-    assert since >= 0, "it was there before this machine first booted: it was baked"
+    assert born(machine, "/etc/laurel/site.env") >= 0, "it is older: it was baked"
 
 
 def test_secret_key_is_in_no_log(machine):
-    # The key must not be on a command line: sudo logs those.
+    # The key must not be on a command line here: sudo would log it.
     machine.fail(
         "sed -n 's/^SECRET_KEY=//p' /etc/laurel/site.env >/run/key;"
         " { journalctl -b --no-pager; find /var/log -type f ! -path '*/journal/*' -exec cat {} +; }"
@@ -43,7 +42,7 @@ def test_build_user_is_gone(machine, host):
 
 
 @pytest.mark.once
-def test_only_the_key_of_the_user_data_opens_the_machine(machine):
+def test_only_the_user_data_key_is_authorized(machine):
     keys = machine.succeed(
         "cat /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys 2>/dev/null; true"
     )
@@ -73,7 +72,7 @@ def test_host_keys_are_younger_than_the_machine(machine):
 @pytest.mark.once
 def test_nothing_of_the_build_is_left(machine):
     for path in (
-        "/tmp/laurel",  # noqa: S108 # where the bake put them
+        "/tmp/laurel",  # noqa: S108 # a folder of the bake
         "/tmp/laurel.tar.gz",  # noqa: S108
         "/etc/dpkg/dpkg.cfg.d/laurel-build",
         "/etc/apt/apt.conf.d/01proxy",

@@ -1,4 +1,4 @@
-"""Logs: what is written there, and that each has a limit in bytes."""
+"""Logs: each process writes one, and each has a limit in bytes."""
 
 import re
 import uuid
@@ -10,7 +10,7 @@ from acceptance.processes import processes, wait_until_logged
 
 
 @pytest.mark.short
-def test_each_process_writes_of_its_requests(machine):
+def test_each_process_logs_its_requests(machine):
     for process in processes(machine):
         path = f"/no-such-page-{uuid.uuid4()}"
         inside.ask(machine, path, socket=process.socket)
@@ -19,8 +19,8 @@ def test_each_process_writes_of_its_requests(machine):
 
 @pytest.mark.short
 @pytest.mark.where(HTTP_SERVER="gunicorn")
-def test_each_process_of_gunicorn_writes(machine):
-    # Of requests it has nothing to say, but of one that it refuses.
+def test_each_gunicorn_process_logs_refusals(machine):
+    # gunicorn logs no requests, only those that it refuses.
     for process in processes(machine, "wsgi"):
         method = f"no-such-method-{uuid.uuid4()}"
         inside.ask(machine, "/", method=method, socket=process.socket)
@@ -53,7 +53,7 @@ def test_nginx_logs_rotate_by_size_every_hour(machine):
 
 @pytest.mark.once
 @pytest.mark.disruptive
-def test_a_large_log_is_rotated_and_nginx_writes_on(machine, browser, health_path):
+def test_large_log_is_rotated(machine, browser, health_path):
     log = "/var/log/site/nginx-access.log"
     machine.succeed(f"truncate -s 60M {log} && logrotate /etc/logrotate.d/site")
     assert int(machine.succeed(f"stat -c %s {log}")) < 1 << 20

@@ -1,4 +1,4 @@
-"""nginx in front: its configuration, pages, static files, and what it must not serve."""
+"""nginx: its configuration, upstreams and addresses, and files that it must not serve."""
 
 import re
 
@@ -13,7 +13,7 @@ UPSTREAMS = {"asgi": "channels-backend", "wsgi": "http-backend"}
 
 
 def upstream(host, group):
-    """What nginx is told of the processes of a group."""
+    """The body of the upstream block of a group."""
     text = host.file(SITE).content_string
     (found,) = re.findall(rf"^upstream {UPSTREAMS[group]} {{$(.*?)^}}", text, re.M | re.S)
     return found
@@ -25,8 +25,8 @@ def test_configuration_has_no_warning(machine):
 
 
 @pytest.mark.short
-def test_site_answers_through_nginx(browser, health_path, well):
-    assert browser.get(health_path).status_code == well
+def test_site_answers_through_nginx(browser, health_path, healthy_status):
+    assert browser.get(health_path).status_code == healthy_status
 
 
 @pytest.mark.short
@@ -45,16 +45,14 @@ def test_the_shared_socket_is_the_backup(host, settings):
 
 @pytest.mark.short
 @pytest.mark.unless(ASGI_SERVER=SHARING)
-def test_there_is_no_backup_that_nobody_would_answer(host):
+def test_no_backup_without_shared_socket(host):
     assert "backup" not in host.file(SITE).content_string
 
 
-def test_any_of_the_machines_addresses_is_a_host_of_the_site(machine, health_path, well):
-    address = machine.succeed("ip -4 -br address show scope global | awk '{print $3}'").split("/")[
-        0
-    ]
-    for name in (address, "127.0.0.1", "localhost"):
-        assert inside.ask(machine, health_path, address=name).status == well
+def test_site_accepts_the_machines_own_addresses(machine, health_path, healthy_status):
+    shown = machine.succeed("ip -4 -br address show scope global | awk '{print $3}'")
+    for name in (shown.split("/")[0], "127.0.0.1", "localhost"):
+        assert inside.ask(machine, health_path, address=name).status == healthy_status
 
 
 def test_allowed_hosts_hold_no_wildcard(machine):
@@ -90,8 +88,7 @@ def test_code_and_data_are_never_served(machine, path):
 
 
 def test_only_a_websocket_asks_a_process_for_an_upgrade(machine):
-    # What the map makes of a request is seen in tests/unit/test_nginx_site.py; here, that it is
-    # what nginx was given.
+    # tests/unit/test_nginx_site.py tests the map behind this variable.
     shown = machine.succeed("nginx -T 2>/dev/null")
     values = re.findall(r"^\s*proxy_set_header\s+Connection\s+(.+);", shown, re.MULTILINE)
     assert values == ["$upstream_connection"]

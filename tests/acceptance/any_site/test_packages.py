@@ -1,4 +1,4 @@
-"""The guide's packages, and the services that they bring."""
+"""The guide's packages and their services."""
 
 import pytest
 

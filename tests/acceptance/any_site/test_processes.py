@@ -1,13 +1,13 @@
-"""The site's processes: as many as CPUs, as the user site, with sockets that all share."""
+"""The site's processes: their number, user, permissions and shared socket."""
 
 import pytest
 from acceptance.choice import each_group
-from acceptance.processes import processes, strays
+from acceptance.processes import orphans, processes
 from acceptance.settings import SHARING, shared_socket
 
 
 def wanted(machine, settings):
-    """How many processes a group is to have."""
+    """The number of processes that each group must have."""
     given = settings["PROCESSES"]
     return int(given) if given.isdecimal() else int(machine.succeed("nproc"))
 
@@ -15,7 +15,6 @@ def wanted(machine, settings):
 @pytest.mark.short
 @each_group
 def test_one_process_runs_for_each_cpu(machine, settings, group):
-    # Unless PROCESSES says how many.
     found = [process.state for process in processes(machine, group)]
     assert found == ["RUNNING"] * wanted(machine, settings)
 
@@ -27,8 +26,8 @@ def test_processes_run_as_site(machine, group):
         assert machine.succeed(f"stat -c %U:%G /proc/{process.pid}").strip() == "site:site"
 
 
-def test_every_process_of_site_is_looked_after(machine):
-    assert strays(machine) == []
+def test_site_user_has_no_orphans(machine):
+    assert orphans(machine) == []
 
 
 def test_site_user_can_not_log_in(host):

@@ -1,16 +1,16 @@
-"""kill -9: whatever dies comes back, and the site with it."""
+"""After kill -9 or kill -STOP, processes and services return, and the site with them."""
 
 import time
 
 import pytest
 from acceptance.choice import each_group
 from acceptance.processes import (
+    descendants,
     every_process,
-    family,
+    orphans,
     processes,
-    strays,
     wait_until_healthy,
-    wait_until_no_strays,
+    wait_until_no_orphans,
 )
 from acceptance.settings import SHARING, shared_socket
 
@@ -44,32 +44,30 @@ def kill(machine, pid):
 
 @pytest.mark.short
 @each_group
-def test_a_killed_process_is_back_and_costs_visitors_nothing(
-    machine, browser, paths, settings, measure, group
-):
+def test_killed_process_returns_without_errors(machine, browser, paths, settings, measure, group):
     *others, victim = processes(machine, group)
-    # Daphne leaves a lock behind as well, whose number may be a living process's by now.
+    # Daphne also leaves a lock, with a pid that another process may have by now.
     locks = group == "asgi" and settings["ASGI_SERVER"] == "daphne"
     lock = f"ln -sfn 1 {victim.socket}.lock;" if locks else ""
     started = time.monotonic()
     machine.succeed(f"{lock} kill -9 {victim.pid}")
-    for path, well in paths.items():
+    for path, status in paths.items():
         answers = {browser.get(path).status_code for _ in range(20)}
-        # Nobody else answers the visitors of a lone process: they may be told to come back.
-        assert answers == {well} if others else answers <= {well, 503}
+        # No other process can answer if there is only one.
+        assert answers == {status} if others else answers <= {status, 503}
     wait_until_healthy(machine, gone=[victim.pid])
     measure(f"{victim.name} back after kill -9", time.monotonic() - started)
     assert processes(machine, group)[:-1] == others
     for other in others:
         machine.succeed(f"test -S {other.socket}")
-    wait_until_no_strays(machine)
+    wait_until_no_orphans(machine)
 
 
 @pytest.mark.parametrize("service", ["nginx", "redis-server"])
 def test_a_killed_service_is_back(machine, health_path, measure, service):
     pid = main_pid(machine, service)
     started = time.monotonic()
-    # nginx's workers would hold its port; the kernel's out-of-memory killer takes one process.
+    # Only the main process, as the out-of-memory killer does: nginx's workers hold the port.
     kill(machine, pid)
     machine.wait_until_succeeds(
         f"systemctl is-active {service} && [ $({MAIN_PID} {service}) != {pid} ]",
@@ -83,23 +81,23 @@ def test_a_killed_service_is_back(machine, health_path, measure, service):
 def test_a_stopped_process_is_replaced(machine, browser, paths, measure, group):
     victim = processes(machine, group)[0]
     started = time.monotonic()
-    machine.succeed(f"kill -STOP {' '.join(map(str, family(machine, victim.pid)))}")
-    # Those that were given to it wait until it is gone, and then go to another.
-    for path, well in paths.items():
-        assert {browser.get(path, timeout=120).status_code for _ in range(9)} == {well}
+    machine.succeed(f"kill -STOP {' '.join(map(str, descendants(machine, victim.pid)))}")
+    # Requests that were sent to it wait until it is killed, then go to another process.
+    for path, status in paths.items():
+        assert {browser.get(path, timeout=120).status_code for _ in range(9)} == {status}
     wait_until_healthy(machine, gone=[victim.pid])
     measure(f"{victim.name} replaced after it was stopped", time.monotonic() - started)
     assert machine.execute("journalctl -u laurel-watch --no-pager --grep killed").status == 0
-    wait_until_no_strays(machine)
+    wait_until_no_orphans(machine)
 
 
 @pytest.mark.where(PROCESS_MANAGER="supervisor", ASGI_SERVER=SHARING)
-def test_killed_supervisord_leaves_no_orphan_and_is_back_once_its_port_is_free(
+def test_killed_supervisord_returns_without_orphans(
     machine, browser, health_path, settings, measure
 ):
     address, port = shared_socket(settings)
     before = {process.pid for process in every_process(machine)}
-    # Takes the port as soon as nobody holds it, which an orphan would.
+    # Takes the port as soon as it is free. An orphan would hold it.
     machine.succeed(
         f"systemd-run --unit=squatter /usr/bin/python3 -c '{SQUATTER}' {address} {port}"
     )
@@ -111,7 +109,7 @@ def test_killed_supervisord_leaves_no_orphan_and_is_back_once_its_port_is_free(
             f" | grep -F '{address}:{port} is taken by python3 (pid '",
             BACK_SECONDS,
         )
-        # No process runs: nginx answers by itself.
+        # No process runs: nginx itself answers.
         answer = browser.get(health_path)
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) > 0
@@ -121,22 +119,22 @@ def test_killed_supervisord_leaves_no_orphan_and_is_back_once_its_port_is_free(
     finally:
         machine.succeed("systemctl stop squatter")
     started = time.monotonic()
-    # It needs no hand: supervisor is tried again until the port is free.
+    # systemd retries supervisor until the port is free.
     wait_until_healthy(machine, gone=before)
     measure("supervisord and its processes back, from their free port", time.monotonic() - started)
-    assert strays(machine) == []
+    assert orphans(machine) == []
     machine.wait_for_http(health_path)
 
 
 @pytest.mark.where(PROCESS_MANAGER="supervisor")
 @pytest.mark.unless(ASGI_SERVER=SHARING)
-def test_killed_supervisord_leaves_no_orphan_where_it_holds_no_port(machine, health_path, measure):
+def test_killed_supervisord_without_port_returns(machine, health_path, measure):
     before = {process.pid for process in every_process(machine)}
     started = time.monotonic()
     kill(machine, main_pid(machine, "supervisor"))
     wait_until_healthy(machine, gone=before)
     measure("supervisord and its processes back", time.monotonic() - started)
-    assert strays(machine) == []
+    assert orphans(machine) == []
     machine.wait_for_http(health_path)
 
 

@@ -1,4 +1,4 @@
-"""What is known of any project: a page, a static file, a websocket, its Procfile's processes."""
+"""What inspection found in the project: a page, a static file, a websocket, a Procfile."""
 
 import re
 
@@ -9,7 +9,7 @@ from acceptance.processes import processes
 from acceptance.stages import remarks
 from acceptance.web import open_websocket
 
-# Of a page of the site's; the key is RFC 6455's own example.
+# From a page of the site; the key is the example of RFC 6455.
 HANDSHAKE = {
     "Host": "localhost",
     "Origin": "http://localhost",
@@ -21,12 +21,12 @@ HANDSHAKE = {
 
 
 @pytest.fixture
-def known(course):
-    """One of the project's settings, by name; what a project has not is remarked on."""
+def known(lifecycle):
+    """Returns a setting of the project by name; a missing one goes to the remarks."""
 
     def setting(name):
-        value = course.settings[name]
-        remark = f"not checked: {name}: the project has none, or its code does not tell"
+        value = lifecycle.settings[name]
+        remark = f"not checked: {name}: the project has none, or inspection found none"
         if not value and remark not in remarks:
             remarks.append(remark)
         return value
@@ -57,7 +57,7 @@ def test_its_static_file_is_served_by_nginx(machine, browser, known):
 
 
 def refusal(url, path):
-    """The status with which a stranger's websocket is refused; 0 if it opens."""
+    """The status that refuses a stranger's websocket; 0 if it opens."""
     try:
         open_websocket(url, path).close()
     except websocket.WebSocketBadStatusException as refused:
@@ -66,26 +66,26 @@ def refusal(url, path):
 
 
 @pytest.mark.short
-def test_its_websocket_opens_or_is_for_members_alone(machine, known):
+def test_websocket_opens_or_refuses_strangers(machine, known):
     path = known("WEBSOCKET_PATH")
     if path and (status := refusal(machine.url, path)):
-        # Past nginx and from the machine itself, the site lets no stranger in either.
+        # The site itself refuses it, not nginx.
         first, *_ = processes(machine)
         answer = inside.ask(machine, path, socket=first.socket, headers=HANDSHAKE)
         assert status == answer.status == 403
-        remarks.append(f"not checked: {path} opens: the site lets in members alone")
+        remarks.append(f"not checked: {path} opens: the site admits members only")
 
 
 @pytest.mark.short
-def test_its_other_processes_run(machine, course):
-    if course.settings["PROCFILE"]:
-        procfile = machine.succeed(f"cat /srv/site/current/app/{course.settings['PROCFILE']}")
+def test_its_other_processes_run(machine, lifecycle):
+    if lifecycle.settings["PROCFILE"]:
+        procfile = machine.succeed(f"cat /srv/site/current/app/{lifecycle.settings['PROCFILE']}")
         names = set(re.findall(r"^([\w-]+):", procfile, re.MULTILINE)) - {"web", "release"}
         found = processes(machine, "procfile")
         assert names <= {process.name for process in found if process.state == "RUNNING"}, found
 
 
-def test_settings_that_are_others_here_are_shown_without_their_secrets(machine):
+def test_settings_command_hides_secrets(machine):
     shown = machine.succeed("laurel settings")
     secret = machine.succeed("sed -n 's/^SECRET_KEY=//p' /run/laurel/environment").strip()
     assert secret

@@ -1,4 +1,4 @@
-"""What listens, where, and that it answers."""
+"""Sockets: where processes listen and answer, and which ports are open."""
 
 import re
 
@@ -11,23 +11,23 @@ from acceptance.settings import SHARING, shared_socket
 
 @pytest.mark.short
 @pytest.mark.where(ASGI_SERVER=SHARING)
-def test_shared_socket_answers(machine, settings, health_path, well):
+def test_shared_socket_answers(machine, settings, health_path, healthy_status):
     address, port = shared_socket(settings)
-    assert inside.ask(machine, health_path, address=address, port=port).status == well
+    assert inside.ask(machine, health_path, address=address, port=port).status == healthy_status
 
 
 @pytest.mark.short
 @pytest.mark.unless(ASGI_SERVER=SHARING)
-def test_nobody_listens_where_processes_would_share(machine, settings):
-    # A server that accepts there and never answers would be worse than none.
+def test_port_is_closed_without_shared_socket(machine, settings):
+    # A server that accepts connections there would never answer.
     assert machine.succeed(f"ss -Hltn 'sport = :{settings['BIND_PORT']}'") == ""
 
 
 @pytest.mark.short
 @each_group
-def test_each_process_answers_on_its_own_socket(machine, group, health_path, well):
+def test_each_process_answers_on_its_own_socket(machine, group, health_path, healthy_status):
     for process in processes(machine, group):
-        assert inside.ask(machine, health_path, socket=process.socket).status == well
+        assert inside.ask(machine, health_path, socket=process.socket).status == healthy_status
 
 
 @each_group
@@ -42,7 +42,7 @@ def test_only_ssh_and_http_listen_beyond_loopback(machine):
     for line in shown.splitlines():
         protocol, _, _, _, local, *_ = line.split()
         address, port = local.rsplit(":", 1)
-        # A DHCP client receives on the card itself; it answers nobody.
+        # A DHCP client; it answers no requests.
         if protocol == "udp" and port in ("68", "546"):
             continue
         if not re.match(r"127\.|\[::1\]", address):

@@ -1,8 +1,7 @@
-"""Plain HTTP has a server of its own, and what is named for it stays with the ASGI server.
+"""gunicorn serves plain HTTP, except for ASGI_PATHS and ASGI_HOSTS.
 
-Each asks for a page that is not there, under a name like no other. gunicorn, which keeps no log of
-requests, is known by what it alone refuses, the ASGI server by its log. Websockets are seen to go
-to the ASGI server in the checks of websockets.
+Each check requests a missing page with a unique name. The ASGI server logs it. gunicorn does not,
+but refuses too many headers. test_websockets.py covers websockets.
 """
 
 import uuid
@@ -12,13 +11,13 @@ from acceptance.processes import wait_until_logged
 
 pytestmark = [pytest.mark.short, pytest.mark.where(HTTP_SERVER="gunicorn")]
 
-# One more than gunicorn takes (limit_request_fields), and how it says so.
+# One more than gunicorn accepts (limit_request_fields), and its message.
 MANY = {f"X-{number}": "" for number in range(101)}
 TOO_MANY = "limit request headers fields"
 
 
 def who_answers(machine, browser, path="/", host=None):
-    """The group that answers for a page below `path`."""
+    """The group that answers a page below `path`."""
     page = f"{path.rstrip('/')}/no-such-page-{uuid.uuid4()}"
     headers = {"Host": host} if host else {}
     assert browser.get(page, headers=headers).status_code == 404
@@ -28,17 +27,17 @@ def who_answers(machine, browser, path="/", host=None):
     return "asgi"
 
 
-def test_plain_http_is_answered_by_its_own_server(machine, browser):
+def test_http_server_answers_plain_http(machine, browser):
     assert who_answers(machine, browser) == "wsgi"
 
 
 @pytest.mark.unless(ASGI_PATHS="")
-def test_a_path_that_is_named_stays_with_the_asgi_server(machine, browser, settings):
+def test_asgi_paths_stay_with_the_asgi_server(machine, browser, settings):
     for path in settings["ASGI_PATHS"].split(","):
         assert who_answers(machine, browser, path=path) == "asgi"
 
 
 @pytest.mark.unless(ASGI_HOSTS="")
-def test_a_host_that_is_named_stays_with_the_asgi_server(machine, browser, settings):
+def test_asgi_hosts_stay_with_the_asgi_server(machine, browser, settings):
     for host in settings["ASGI_HOSTS"].split(","):
         assert who_answers(machine, browser, host=host) == "asgi"

@@ -1,4 +1,4 @@
-"""Processes that systemd starts: each in a sandbox, and no other manager beside it."""
+"""Processes under systemd, each in a sandbox, and without supervisor."""
 
 import re
 
@@ -9,7 +9,7 @@ from acceptance.settings import SHARING
 
 pytestmark = [pytest.mark.short, pytest.mark.where(PROCESS_MANAGER="systemd")]
 
-# systemd's own measure, from 0 to 10: a unit that says nothing has 9.6, and below 5 is "OK".
+# systemd's measure, from 0 to 10: a unit without a sandbox has 9.6, below 5 is "OK".
 EXPOSURE = 4.0
 
 
@@ -29,7 +29,7 @@ def test_each_process_is_in_a_sandbox(machine, group):
         shown = machine.succeed(f"systemd-analyze security --no-pager {unit}")
         (exposure,) = re.findall(r"exposure level for \S+: ([\d.]+)", shown)
         assert float(exposure) < EXPOSURE, shown
-        # What the unit says holds of the process.
+        # The process has what the unit says.
         status = machine.succeed(f"cat /proc/{process.pid}/status")
         assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
 
@@ -39,7 +39,7 @@ def test_systemd_holds_the_shared_socket(machine):
     assert machine.succeed("systemctl is-active asgi.socket").strip() == "active"
 
 
-def test_units_are_as_systemd_has_read_them(machine):
+def test_systemd_has_read_current_units(machine):
     units = "asgi.socket 'asgi@*' 'wsgi@*' 'procfile@*' laurel-processes"
     assert "yes" not in machine.succeed(f"systemctl show -p NeedDaemonReload --value {units}")
     before = every_process(machine)

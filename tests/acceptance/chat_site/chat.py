@@ -1,11 +1,10 @@
-"""A guest of the chat, on its websocket."""
+"""A guest of the chat, on a websocket."""
 
 import json
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import websocket
 from acceptance.web import ANSWER_SECONDS, open_websocket
@@ -15,14 +14,14 @@ STAFF = "/chat/admin/"
 
 
 class Guest:
-    """One open websocket. `said` holds every message that it was sent."""
+    """One open websocket. `said` holds every message that it received."""
 
     def __init__(self, socket: websocket.WebSocket) -> None:
         self.socket = socket
         self.said: list[str] = []
 
     def say(self, text: str) -> None:
-        """Send a message; its echo comes when the site has stored it."""
+        """Send a message; the site echoes it after storing it."""
         self.socket.send(json.dumps({"message": text, "name": "proof"}))
 
     def hear(self, text: str, seconds: float = ANSWER_SECONDS) -> None:
@@ -53,55 +52,11 @@ def guest(
         socket.close()
 
 
-class QuietGuest:
-    """Joins the chat in the background and reads what comes, as a browser does.
-
-    That answers the server's pings, too. `heard` is when the last message came (time.monotonic()).
-    """
-
-    def __init__(self, url: str) -> None:
-        self.heard = time.monotonic()
-        self._url = url
-        self._guest: Guest | None = None
-        self._failure: Exception | None = None
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._stay, daemon=True)
-        self._thread.start()
-
-    def _stay(self) -> None:
-        try:
-            self._guest = Guest(open_websocket(self._url, PUBLIC))
-            # A ping starts a timeout anew: it must be shorter than what lies between two of them.
-            self._guest.socket.settimeout(5)
-            while not self._over.is_set():
-                with suppress(websocket.WebSocketTimeoutException):
-                    self._guest.socket.recv()
-                    self.heard = time.monotonic()
-        except (websocket.WebSocketException, OSError) as error:
-            self._failure = error
-
-    @contextmanager
-    def speaking(self) -> Iterator[Guest]:
-        """Read no more in the background: the guest who speaks now, and leaves at the end.
-
-        Raises what had ended the websocket before.
-        """
-        self._over.set()
-        self._thread.join()
-        if self._failure:
-            raise self._failure
-        assert self._guest
-        try:
-            yield self._guest
-        finally:
-            self._guest.socket.close()
-
-
-# What `new_text` has made.
+# All results of `new_text`, to be deleted from a host at the end.
 texts: list[str] = []
 
 
 def new_text(about: str) -> str:
-    """A message like no other."""
+    """A unique message."""
     texts.append(f"{about} {uuid.uuid4().hex[:12]}")
     return texts[-1]

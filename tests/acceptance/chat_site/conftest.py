@@ -1,11 +1,11 @@
-"""What the chat's checks share: staff, a quiet guest, and a last word before each restart."""
+"""Fixtures of the chat's checks: staff, and a message right before each restart."""
 
 import pytest
-from acceptance.chat_site.chat import QuietGuest, guest, new_text, texts
-from acceptance.stages import AS_FOUND, FIRST_BOOT, after_boot, before_restart
+from acceptance.chat_site.chat import guest, new_text, texts
+from acceptance.stages import before_restart
 from machine import RemoteHost
 
-# A machine that was found as it is may have them from the last time.
+# A running host may have the user from an earlier run.
 LOG_IN = """
 from django.contrib.auth import get_user_model
 from django.test import Client
@@ -22,59 +22,42 @@ from django.contrib.auth import get_user_model
 Message.objects.filter(text__in={texts!r}).delete()
 get_user_model().objects.filter(username="laurel-proof").delete()
 """
-_quiet_guests: dict[str, QuietGuest] = {}
-_last_words: dict[str, str] = {}
-
-
-def _let_a_quiet_guest_in(machine, stage):
-    """Somebody who says nothing while the checks that leave the chat alone go by."""
-    if stage in (FIRST_BOOT, AS_FOUND):
-        _quiet_guests[stage] = QuietGuest(machine.url)
-
-
-after_boot.append(_let_a_quiet_guest_in)
+_last_messages: dict[str, str] = {}
 
 
 @pytest.fixture(scope="session", autouse=True)
-def tidy(the_course):
-    """Take from a host that goes on what the checks said there, and their staff."""
+def tidy(whole_lifecycle):
+    """Delete the checks' messages and user from a host that continues to run."""
     yield
-    if texts and the_course.stage and isinstance(the_course.machine, RemoteHost):
-        the_course.machine.succeed("laurel manage shell", stdin=TIDY.format(texts=texts))
+    if texts and whole_lifecycle.stage and isinstance(whole_lifecycle.machine, RemoteHost):
+        whole_lifecycle.machine.succeed("laurel manage shell", stdin=TIDY.format(texts=texts))
 
 
-@pytest.fixture
-def quiet_guest(stage):
-    """A guest who came as soon as the machine served."""
-    return _quiet_guests[stage]
-
-
-def _say_a_last_word(machine, stage):
-    """Send a message, and return as soon as its echo is here: the machine goes down next."""
-    text = new_text(f"the last word before {stage}")
+def _say_last_message(machine, stage):
+    """Return as soon as the message is echoed: the machine goes down next."""
+    text = new_text(f"last message before {stage}")
     with guest(machine.url) as last:
         last.say(text)
         last.hear(text)
-        _last_words[stage] = text
+        _last_messages[stage] = text
 
 
-before_restart.append(_say_a_last_word)
-
-
-@pytest.fixture
-def last_word(stage):
-    """What was said, and echoed, right before the machine went down the last time."""
-    return _last_words[stage]
+before_restart.append(_say_last_message)
 
 
 @pytest.fixture
-def staff_cookie(course, machine):
-    """The cookie of a session that staff has had since the first stage.
+def last_message(stage):
+    """The message that was echoed right before the machine last went down."""
+    return _last_messages[stage]
 
-    Django's own test client logs them in: a password's hash takes half a minute in emulation, and
-    the admin's login form is not what is on trial.
+
+@pytest.fixture
+def staff_cookie(lifecycle, machine):
+    """The cookie of a staff user's session, made in the first stage.
+
+    Django's test client logs in, because hashing a password takes half a minute under emulation.
     """
-    if "staff" not in course.kept:
-        told = machine.succeed("laurel manage shell", stdin=LOG_IN)
-        course.kept["staff"] = told.split()[-1]
-    return course.kept["staff"]
+    if "staff" not in lifecycle.kept:
+        output = machine.succeed("laurel manage shell", stdin=LOG_IN)
+        lifecycle.kept["staff"] = output.split()[-1]
+    return lifecycle.kept["staff"]

@@ -1,10 +1,10 @@
-"""The channel layer is of the kind that the settings name, as Redis sees it while a guest is in."""
+"""The channel layer in use is the configured one, by what Redis holds while a guest is in."""
 
 import pytest
 from acceptance.chat_site.chat import guest, new_text
 
-OURS = "pubsub"  # what the project itself has
-# What a layer of each kind leaves in Redis for a group: its members, or a subscription.
+OURS = "pubsub"  # the project's own layer
+# How Redis shows a group of each layer: its members, or a subscription.
 TRACES = {
     "core": "redis-cli --raw keys '*:group:*'",
     "pubsub": "redis-cli --raw pubsub channels '*__group__*'",
@@ -13,7 +13,7 @@ TRACES = {
 
 @pytest.mark.short
 @pytest.mark.writes
-def test_groups_are_in_the_layer_that_is_set(machine, settings):
+def test_groups_are_in_the_configured_layer(machine, settings):
     kind = OURS if settings["CHANNEL_LAYER"] == "project" else settings["CHANNEL_LAYER"]
     text = new_text("in a group")
     with guest(machine.url) as member:

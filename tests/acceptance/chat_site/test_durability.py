@@ -1,4 +1,4 @@
-"""What was acknowledged stays, however the machine went down."""
+"""Acknowledged messages survive a restart and a power cut."""
 
 import pytest
 from acceptance.chat_site.chat import guest, new_text
@@ -6,14 +6,14 @@ from acceptance.chat_site.chat import guest, new_text
 
 @pytest.mark.short
 @pytest.mark.after_restart
-def test_the_last_word_before_the_restart_is_there(machine, last_word):
+def test_last_message_before_restart_is_there(machine, last_message):
     with guest(machine.url) as late:
-        late.hear(last_word)
+        late.hear(last_message)
 
 
 @pytest.mark.once
 @pytest.mark.writes
-def test_history_is_replayed_to_who_joins(machine):
+def test_new_guest_gets_history(machine):
     texts = [new_text(f"history {number}") for number in range(3)]
     with guest(machine.url) as speaker:
         for text in texts:

@@ -1,4 +1,4 @@
-"""`laurel reload` lets open requests end, also those that nginx may not repeat."""
+"""`laurel reload` lets open requests finish, also POSTs, which nginx may not repeat."""
 
 import threading
 import time
@@ -8,14 +8,13 @@ from itertools import count
 import pytest
 from acceptance.chat_site.chat import new_text
 from acceptance.processes import http_group, processes
-from acceptance.stages import during_reload
 from acceptance.web import Browser
 
-OPEN_SECONDS = 2  # until the forms of a round wait for the database
+OPEN_SECONDS = 2  # for the forms of a round to be sent
 LOCKED_SECONDS = 14  # at most, after that: the site waits 20 for a lock
 
-# Until another process that takes forms gets no more requests, and some of what a drain may take
-# (10 s) is over. argv: what nginx's lines of those processes have in common.
+# Locks the database until nginx drains another process that takes forms, and 3 s more of the 10 s
+# that a drain may take. argv: the common part of nginx's lines for those processes.
 HOLD_THE_DATABASE = f"""
 import sqlite3, sys, time
 
@@ -40,61 +39,59 @@ db.execute("rollback")
 """
 
 
-answers: list[object] = []
-
-
 class Forms:
-    """Forms that are being taken: one of each visitor in a round, all open while the round lasts.
+    """Rounds of posted forms, one for each visitor, that stay open while a round lasts.
 
-    `drained` is whether a process was drained in a round.
+    `answers` are statuses and errors; `drained` is whether a process was drained in a round.
     """
 
     def __init__(self, machine):
+        self.answers = []
         self.drained = False
         self._machine = machine
         self._text = new_text("a slow form")
         takers = processes(machine, http_group(machine))
         self._sockets = takers[0].socket.removesuffix("0.sock")
-        # The tokens come first: while the database is held, no page is to be had.
+        # The tokens come first: while the database is locked, no page is served.
         browsers = [Browser(machine.url) for _ in range(2 * len(takers))]
         self._visitors = [(browser, browser.token("/")) for browser in browsers]
 
     def round(self, number, opened):
-        """Say that they are `opened`, and wait for the answers."""
+        """Post the forms, set `opened`, and wait for the answers."""
         machine, unit = self._machine, f"hold-{self._text.split()[-1]}-{number}"
         machine.succeed(
             f"systemd-run --quiet --collect --unit={unit} --uid=site"
             f" /usr/bin/python3 -c '{HOLD_THE_DATABASE}' {self._sockets}"
         )
-        told = f"journalctl -u {unit} --no-pager"
-        machine.wait_until_succeeds(f"{told} | grep -q held", timeout=60)
-        before = len(answers)
+        log = f"journalctl -u {unit} --no-pager"
+        machine.wait_until_succeeds(f"{log} | grep -q held", timeout=60)
+        before = len(self.answers)
         posts = [threading.Thread(target=self._post, args=visitor) for visitor in self._visitors]
         for thread in posts:
             thread.start()
         time.sleep(1)
-        all_are_open = len(answers) == before
+        all_are_open = len(self.answers) == before
         opened.set()
         for thread in posts:
             thread.join()
-        drained = machine.execute(f"{told} | grep 'drained meanwhile'").status == 0
+        drained = machine.execute(f"{log} | grep 'drained meanwhile'").status == 0
         self.drained = all_are_open and drained
 
     def _post(self, browser, token):
-        # A connection each: nobody repeats a form whose kept connection nginx was closing.
+        # One connection each: a POST on a kept connection that nginx closes is not repeated.
         closing = {"Connection": "close"}
         try:
             answer = browser.submit("/", "/say/", {"message": self._text}, token, headers=closing)
-            answers.append(answer.status_code)
+            self.answers.append(answer.status_code)
         except OSError as error:
-            answers.append(error)
+            self.answers.append(error)
 
 
 @contextmanager
 def slow_forms(machine):
-    """Forms that are being taken while the context lasts; `answers` are what became of them.
+    """Keeps forms open while the context lasts.
 
-    Round after round, for the processes that take them may not be the first that are renewed.
+    It takes several rounds, because other processes may be reloaded first.
     """
     forms = Forms(machine)
     opened, over = threading.Event(), threading.Event()
@@ -109,24 +106,19 @@ def slow_forms(machine):
     thread.start()
     opened.wait(timeout=120)
     try:
-        yield
+        yield forms
     finally:
         over.set()
         thread.join()
     assert forms.drained, "no process was drained while forms were open"
 
 
-# A reload takes a minute under emulation: the check of what it does to visitors shares its own.
-during_reload.append(slow_forms)
-
-
 @pytest.mark.short
 @pytest.mark.once
 @pytest.mark.disruptive
 @pytest.mark.unless(PROCESSES="1")
-def test_no_open_request_is_cut_off_by_a_reload(machine):
-    if not answers:
-        with slow_forms(machine):
-            machine.succeed("laurel reload", timeout=600)
-    assert set(answers) == {302}, answers
-    assert len(answers) >= 2 * len(processes(machine))
+def test_reload_cuts_off_no_open_request(machine):
+    with slow_forms(machine) as forms:
+        machine.succeed("laurel reload", timeout=600)
+    assert set(forms.answers) == {302}, forms.answers
+    assert len(forms.answers) >= 2 * len(processes(machine))

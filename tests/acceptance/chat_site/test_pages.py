@@ -4,7 +4,7 @@ import re
 
 import pytest
 from acceptance.chat_site.chat import new_text
-from acceptance.processes import every_process, family
+from acceptance.processes import descendants, every_process
 
 
 def statics(browser):
@@ -24,12 +24,12 @@ def test_admin_asks_for_a_login(browser):
 
 
 @pytest.mark.short
-def test_healthz_says_that_a_process_serves(browser):
+def test_healthz_answers(browser):
     assert browser.get("/healthz").status_code == 200
 
 
 @pytest.mark.short
-def test_readyz_finds_database_and_channel_layer(browser):
+def test_readyz_finds_database_and_layer(browser):
     answer = browser.get("/readyz")
     assert (answer.status_code, answer.json()["database"], answer.json()["channel_layer"]) == (
         200,
@@ -39,7 +39,7 @@ def test_readyz_finds_database_and_channel_layer(browser):
 
 
 @pytest.mark.short
-def test_static_files_are_served_and_may_be_kept_for_ever(browser):
+def test_static_files_are_immutable(browser):
     assert statics(browser)
     for path in statics(browser):
         answer = browser.get(path)
@@ -52,9 +52,8 @@ def test_static_files_are_served_and_may_be_kept_for_ever(browser):
 def test_static_files_come_from_nginx_alone(machine, browser):
     paths = statics(browser)
     pids = " ".join(
-        str(pid) for process in every_process(machine) for pid in family(machine, process.pid)
+        str(pid) for process in every_process(machine) for pid in descendants(machine, process.pid)
     )
-    # A stopped process answers nobody, and goes on as if nothing had been.
     machine.succeed(f"kill -STOP {pids}")
     try:
         assert {browser.get(path).status_code for path in paths} == {200}
@@ -66,9 +65,9 @@ def test_static_files_come_from_nginx_alone(machine, browser):
 
 @pytest.mark.short
 @pytest.mark.writes
-def test_form_is_taken_on_the_forwarded_port(browser):
+def test_form_is_accepted_on_forwarded_port(browser):
     text = new_text("posted")
-    # Django compares the Origin, port and all, with the Host that nginx passes on.
+    # Django compares the Origin, including the port, with the Host that nginx passes on.
     assert browser.submit("/", "/say/", {"message": text}).status_code == 302
     assert text in browser.get("/").text
 

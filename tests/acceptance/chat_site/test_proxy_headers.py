@@ -1,4 +1,4 @@
-"""What a client says of itself does nothing; what a trusted proxy says of it counts."""
+"""Forwarding headers from clients are ignored; those from a trusted proxy are used."""
 
 import json
 
@@ -12,7 +12,7 @@ FORGERIES = {"X-Forwarded-For": FORGED, "X-Real-IP": FORGED, "Forwarded": f"for=
 
 
 def address_of(machine, text):
-    """The client's address that the site stored with a message."""
+    """The client address that the site stored with a message."""
     query = "select remote_addr from chat_message where text = ?"
     program = (
         "import json, sqlite3, sys; "
@@ -46,7 +46,7 @@ def test_a_forged_address_of_a_guest_is_not_believed(machine):
 
 @pytest.mark.short
 def test_a_forged_root_path_is_not_believed(browser):
-    # What some server takes for the path that the site is below.
+    # Headers that some server uses as the root path.
     names = (
         "Daphne-Root-Path",
         "SCRIPT_NAME",
@@ -59,7 +59,7 @@ def test_a_forged_root_path_is_not_believed(browser):
 
 
 @pytest.mark.where(ASGI_SERVER="daphne")
-def test_it_is_nginx_that_stops_a_forged_root_path(machine, settings):
+def test_nginx_stops_forged_root_path(machine, settings):
     address, port = shared_socket(settings)
     forged = {"Daphne-Root-Path": "/evil"}
     # Past nginx, Daphne believes it.
@@ -89,7 +89,7 @@ def test_a_foreign_host_is_refused(browser):
 @pytest.mark.disruptive
 def test_a_trusted_proxy_is_believed(machine, browser):
     client = machine.succeed("tail -n 1 /var/log/site/nginx-access.log").split()[0]
-    # nginx alone reads it: no process need be renewed for it.
+    # Only nginx reads it, so no process needs a restart.
     take_up = "laurel configure && systemctl reload nginx && sleep 3"
     machine.succeed(
         "cp -p /etc/laurel/site.env /tmp/site.env;"

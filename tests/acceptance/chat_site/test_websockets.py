@@ -1,7 +1,7 @@
-"""Websockets through nginx: echo, every process hears every other, and who is let in."""
+"""Websockets through nginx: echo, messages between processes, and admission."""
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 import websocket
@@ -11,6 +11,7 @@ from acceptance.web import Browser, open_websocket
 
 NOT_STAFF = 4403  # chat.consumers
 GUESTS = 100
+IDLE_SECONDS = 75  # nginx's default timeout is 60
 
 
 @pytest.mark.short
@@ -35,6 +36,24 @@ def test_guests_of_every_process_hear_each_other(machine):
 
 @pytest.mark.short
 @pytest.mark.once
+@pytest.mark.writes
+def test_an_idle_websocket_lives(machine):
+    text = new_text("after a long silence")
+    with guest(machine.url) as idle:
+        heard = time.monotonic()  # the history comes first
+        while (silence := time.monotonic() - heard) < IDLE_SECONDS:
+            idle.socket.settimeout(IDLE_SECONDS - silence)
+            with suppress(websocket.WebSocketTimeoutException):
+                opcode, data = idle.socket.recv_data(control_frame=True)  # answers pings
+                assert opcode != websocket.ABNF.OPCODE_CLOSE, data
+                if opcode == websocket.ABNF.OPCODE_TEXT:
+                    heard = time.monotonic()
+        idle.say(text)
+        idle.hear(text)
+
+
+@pytest.mark.short
+@pytest.mark.once
 @pytest.mark.new_workers
 @pytest.mark.unless(PROCESSES="1")
 def test_websockets_are_spread_evenly(machine, record_property):
@@ -44,7 +63,7 @@ def test_websockets_are_spread_evenly(machine, record_property):
             stack.enter_context(guest(machine.url))
         held = {number: n - before[number] for number, n in connections(machine).items()}
     record_property("websockets of each process", list(held.values()))
-    # Each came to its process's own socket: on the shared one, chance alone makes it even.
+    # Each came through a process's own socket, not the shared one.
     assert sum(held.values()) >= GUESTS, held
     # The shared socket alone gave 17, 19, 20 and 44 of 100.
     assert max(held.values()) - min(held.values()) <= 4, held
@@ -58,7 +77,7 @@ def test_a_foreign_page_is_refused(machine):
 
 
 @pytest.mark.short
-def test_the_staff_room_refuses_guests_with_its_own_code(machine):
+def test_staff_room_refuses_guests_with_its_code(machine):
     socket = open_websocket(machine.url, STAFF)
     opcode, data = socket.recv_data()
     assert opcode == websocket.ABNF.OPCODE_CLOSE
@@ -67,12 +86,12 @@ def test_the_staff_room_refuses_guests_with_its_own_code(machine):
 
 @pytest.mark.short
 @pytest.mark.writes
-def test_the_staff_room_takes_staff(machine, staff_cookie):
+def test_staff_room_admits_staff(machine, staff_cookie):
     text = new_text("among staff")
     with guest(machine.url, STAFF, cookie=staff_cookie) as speaker:
         speaker.say(text)
         speaker.hear(text)
-    # The same session is known to whoever serves pages.
+    # The server of pages accepts the same session.
     page = Browser(machine.url).get("/staff/", headers={"Cookie": staff_cookie})
     assert page.status_code == 200
     assert text in page.text
@@ -85,8 +104,8 @@ def test_guests_hear_each_other_after_redis_was_killed(machine):
         machine.succeed("kill -9 $(systemctl show -p MainPID --value redis-server)")
         machine.wait_until_succeeds("redis-cli ping", timeout=60)
         deadline = time.monotonic() + 60
-        # The layer subscribes again within a second or so of Redis; what was said
-        # meanwhile is stored, and comes with the next message.
+        # The layer subscribes again about a second after Redis is back. Messages sent before that
+        # are stored, and come with the next one.
         while True:
             text = new_text("after redis")
             try:

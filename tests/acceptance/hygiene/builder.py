@@ -1,4 +1,4 @@
-"""What is known of whoever builds an image, and must not be found in it."""
+"""The host that builds images: what must not be found in them."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[3]
-# A shorter name or path may be a word that anybody writes.
+# Shorter names and paths could be common words.
 MEANINGFUL = 8  # characters
 _CERTIFICATE = r"-----BEGIN CERTIFICATE-----\r?\n((?:[\w+/=]+\r?\n){3})"
 CERTIFICATE = _CERTIFICATE.encode()
@@ -15,9 +15,9 @@ CERTIFICATE = _CERTIFICATE.encode()
 
 @dataclass(frozen=True)
 class Builder:
-    """A host that builds images: its name, the path of the sources, its proxies and its CAs.
+    """A host's name, the path of the sources, its proxies and the first lines of its CAs in PEM.
 
-    `certificates` are the first three lines of each, in PEM. What is not known is empty.
+    Unknown ones are empty.
     """
 
     host: str
@@ -27,7 +27,6 @@ class Builder:
 
 
 def this_host() -> Builder:
-    """The host that this runs on."""
     host = socket.gethostname()
     bundle = os.environ.get("SSL_CERT_FILE", "")
     names = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
@@ -39,7 +38,7 @@ def this_host() -> Builder:
     )
 
 
-# Made up, so that a search for it can be seen to find it whatever this host is like.
+# A fictitious host: its traces are planted to show that the checks find them.
 STRANGER = Builder(
     host="strangers-build-host",
     path="/home/stranger/checkouts/laurel",

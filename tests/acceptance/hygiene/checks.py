@@ -1,4 +1,4 @@
-"""What a sealed disk must not hold: each check lists what it found, one line a finding."""
+"""Checks of a sealed disk: each returns what it found, one line for each finding."""
 
 import json
 import re
@@ -19,9 +19,9 @@ COMPILERS = re.compile(
 
 
 def no_file(*patterns: str, but: str = "") -> Check:
-    """No file has a path like `patterns`, unless it is like `but` too; `*` is for slashes as well.
+    """No path matches `patterns`, except those that match `but`; `*` matches slashes, too.
 
-    A pattern that ends with / is for folders. Links share nothing by themselves.
+    A pattern that ends with / is for folders. Links are ignored.
     """
 
     def check(disk: Disk, _: Builder) -> list[str]:
@@ -41,7 +41,7 @@ def no_file(*patterns: str, but: str = "") -> Check:
 
 
 def no_line(pattern: str, *files: str) -> Check:
-    """No line of the files with a path like `files` holds the regular expression `pattern`."""
+    """No line matches the regular expression `pattern` in files whose path matches `files`."""
 
     def check(disk: Disk, _: Builder) -> list[str]:
         return [
@@ -56,7 +56,7 @@ def no_line(pattern: str, *files: str) -> Check:
 
 
 def no_trace(*patterns: bytes) -> Check:
-    """Nothing anywhere among the bytes of the disk matches one of `patterns`."""
+    """No bytes of the disk match `patterns`, in files or elsewhere."""
 
     def check(disk: Disk, _: Builder) -> list[str]:
         return _traces(disk, patterns)
@@ -73,14 +73,14 @@ def _traces(disk: Disk, patterns: Iterable[bytes]) -> list[str]:
 
 
 def no_person(disk: Disk, _: Builder) -> list[str]:
-    """No account is a person's, and nobody has a home."""
+    """There is no account of a person, and no home."""
     accounts = [line.split(":") for line in disk.read("/etc/passwd").splitlines()]
     people = [f"{name} in /etc/passwd" for name, _, uid, *_ in accounts if int(uid) in PEOPLE]
     return people + [path for path in disk.entries if fnmatchcase(path, "/home/*")]
 
 
 def no_password(disk: Disk, _: Builder) -> list[str]:
-    """Every account's password is one that nothing matches (man 5 shadow)."""
+    """No account has a password that could match (shadow(5))."""
     lines = disk.read("/etc/shadow").splitlines()
     return [
         f"{name} has a password"
@@ -90,19 +90,19 @@ def no_password(disk: Disk, _: Builder) -> list[str]:
 
 
 def machine_id_is_unset(disk: Disk, _: Builder) -> list[str]:
-    """systemd makes an id at the next boot, which is the first (man machine-id)."""
-    told = disk.read("/etc/machine-id")
-    return [] if told == "uninitialized\n" else [f"/etc/machine-id is {told!r}"]
+    """systemd generates an id at the next boot, as a first boot (machine-id(5))."""
+    text = disk.read("/etc/machine-id")
+    return [] if text == "uninitialized\n" else [f"/etc/machine-id is {text!r}"]
 
 
 def no_compiler(disk: Disk, _: Builder) -> list[str]:
-    """No package builds others, but what APT_PACKAGES asks for and what those need."""
+    """No compiler or header package is installed, except APT_PACKAGES and what they depend on."""
     needs: dict[str, set[str]] = {}
     for stanza in disk.read("/var/lib/dpkg/status").split("\n\n"):
         fields = dict(re.findall(r"^([\w-]+): (.*)$", stanza, re.MULTILINE))
         if fields.get("Status", "").endswith(" installed"):
-            told = ",".join(fields.get(name, "") for name in ("Depends", "Pre-Depends"))
-            needs[fields["Package"]] = set(re.findall(r"(?:^|[,|]) *([\w.+-]+)", told))
+            depends = ",".join(fields.get(name, "") for name in ("Depends", "Pre-Depends"))
+            needs[fields["Package"]] = set(re.findall(r"(?:^|[,|]) *([\w.+-]+)", depends))
     wanted = re.findall(r"^APT_PACKAGES=(.*)$", disk.read("/etc/laurel/build.env"), re.MULTILINE)
     allowed: set[str] = set()
     todo = set(" ".join(wanted).split())
@@ -115,7 +115,7 @@ def no_compiler(disk: Disk, _: Builder) -> list[str]:
 
 
 def no_other_kernel(disk: Disk, _: Builder) -> list[str]:
-    """The one kernel is that which ran when the image was baked."""
+    """The only kernel is the one that ran during the bake."""
     kernel = json.loads(disk.read("/etc/laurel/release.json"))["kernel"]
     folders = ("/boot/vmlinuz-", "/boot/initrd.img-", "/usr/lib/modules/")
     there = [path for path in disk.entries if re.fullmatch(f"({'|'.join(folders)})[^/]+", path)]
@@ -123,14 +123,13 @@ def no_other_kernel(disk: Disk, _: Builder) -> list[str]:
 
 
 def free_space_is_empty(disk: Disk, _: Builder) -> list[str]:
-    """What no file holds is zeros: nobody can read there what was deleted."""
-    (root,) = (part for part in scrub.partitions(disk.raw) if part.start == disk.root)
-    full = [place for place, length in scrub.free(root) if disk.holds(place, length)]
+    """Free blocks and inodes are zeros, so that no deleted content can be read."""
+    full = [place for place, length in scrub.free(disk.partition) if disk.holds(place, length)]
     return [f"{len(full)} free places hold something, first at byte {full[0]}"] if full else []
 
 
 def no_private_key(disk: Disk, _: Builder) -> list[str]:
-    """No private key of SSH is a file, or was: libraries have some within their tests' code."""
+    """No file is or was a private key of SSH. Keys inside the tests of libraries are ignored."""
     pattern = rb"-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl"
     return [
         f"at byte {place}: a private key"
@@ -140,22 +139,22 @@ def no_private_key(disk: Disk, _: Builder) -> list[str]:
 
 
 def no_host_name(disk: Disk, builder: Builder) -> list[str]:
-    """Nothing is named after the host that built it."""
+    """The name of the build host is nowhere."""
     return _traces(disk, [_word(builder.host)] if builder.host else [])
 
 
 def no_path(disk: Disk, builder: Builder) -> list[str]:
-    """Nothing says where the sources were."""
+    """The path of the sources is nowhere."""
     return _traces(disk, [_word(builder.path)] if builder.path else [])
 
 
 def no_proxy(disk: Disk, builder: Builder) -> list[str]:
-    """Nothing tells of the proxies that the bake went through."""
+    """The build host's proxies are nowhere."""
     return _traces(disk, [re.escape(proxy.encode()) for proxy in builder.proxies])
 
 
 def no_certificate(disk: Disk, builder: Builder) -> list[str]:
-    """No certificate is the builder's own: one that the system and its libraries lack."""
+    """No certificate is from the build host only, unknown to the system and its libraries."""
     bundles = ("/etc/ssl/certs/ca-certificates.crt", "*/cacert.pem")
     known: set[str] = set()
     for path in disk.entries:
@@ -169,5 +168,5 @@ def no_certificate(disk: Disk, builder: Builder) -> list[str]:
 
 
 def _word(text: str) -> bytes:
-    """Matches `text` where no longer word goes on."""
+    """Matches `text` at the end of a word."""
     return re.escape(text.encode()) + rb"(?![\w-])"

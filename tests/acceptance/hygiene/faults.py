@@ -1,4 +1,4 @@
-"""Faults to plant on a disk, offline: what a bake that is badly sealed leaves."""
+"""Faults to plant on a disk file: traces of a badly sealed bake."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from machine.command import run
 
 @dataclass(frozen=True)
 class File:
-    """A file with this text; with `append`, the text is a line more of the file that is there."""
+    """A file with this text; `append` adds the text to the existing file."""
 
     path: str
     text: str = "planted\n"
@@ -25,14 +25,14 @@ class Folder:
 
 @dataclass(frozen=True)
 class BootFile:
-    """A file of the ESP, by its path below /boot/efi."""
+    """A file of the ESP; the path is below /boot/efi."""
 
     path: str
 
 
 @dataclass(frozen=True)
 class Bytes:
-    """What a deleted file leaves: `content` at the beginning of a free block, `at` bytes on."""
+    """Remains of a deleted file: `content` in a free block, `at` bytes from its beginning."""
 
     content: bytes
     at: int = 0
@@ -42,7 +42,7 @@ Fault = File | Folder | BootFile | Bytes
 
 
 def plant(faults: list[Fault], disk: Disk, work: Path) -> Disk:
-    """Plant all of `faults` on `disk`; the disk as it is then. `work` is a folder for drafts."""
+    """Plant `faults` on `disk` and return the changed disk. `work` is a folder for drafts."""
     requests: list[str] = []
     made: set[str] = set()
     for number, fault in enumerate(faults):
@@ -71,9 +71,9 @@ def plant(faults: list[Fault], disk: Disk, work: Path) -> Disk:
 
 
 def _plant_bytes(faults: list[Bytes], disk: Disk) -> None:
-    # `Free blocks found: 1234 1235`; the last files' blocks were taken before.
-    told = disk.debugfs(f"ffb {len(faults)}").rpartition(":")[2].split()
+    # `Free blocks found: 1234 1235`, after the blocks of the planted files.
+    blocks = disk.debugfs(f"ffb {len(faults)}").rpartition(":")[2].split()
     with disk.raw.open("r+b") as file:
-        for block, fault in zip(told, faults, strict=True):
+        for block, fault in zip(blocks, faults, strict=True):
             file.seek(disk.root + int(block) * disk.block + fault.at)
             file.write(fault.content)

@@ -1,6 +1,6 @@
-"""What must not be on a sealed disk: item by item its check, and a fault that the check catches.
+"""What must not be on a sealed disk: a check for each item, and a fault that the check finds.
 
-docs/sealing.md says what takes each away.
+docs/sealing.md says what removes each of them.
 """
 
 from dataclasses import dataclass
@@ -10,29 +10,29 @@ from acceptance.hygiene.builder import STRANGER
 from acceptance.hygiene.checks import Check, no_file, no_line, no_trace
 from acceptance.hygiene.faults import BootFile, Bytes, Fault, File, Folder
 
-MAC = "52:54:00:12:34:56"  # QEMU's own first
-# The rest of our own line, which cloud-init reads on GCE alone.
+MAC = "52:54:00:12:34:56"  # QEMU's default
+# The rest of the line in our 50-laurel-gce.cfg, which cloud-init reads only on GCE.
 GCE = r': \{GCE: \{metadata_url: "http://169\.254\.169\.254/computeMetadata/v1/"\}\}$'
 
 
 @dataclass(frozen=True)
 class Item:
-    """What must not be on the disk: its check, a fault that it catches, and what it then says."""
+    """What must not be on the disk. For `fault` the check says a line with `message` in it."""
 
     name: str
     check: Check
     fault: Fault
-    told: str
+    message: str
 
 
 def file(name: str, fault: str, *patterns: str) -> Item:
-    """A file that must not be there, whatever is in it; `fault` ends with / for a folder."""
+    """Files that must not exist; `fault` is the path to plant, a folder if it ends with /."""
     planted = Folder(fault.rstrip("/")) if fault.endswith("/") else File(fault)
     return Item(name, no_file(*patterns), planted, fault)
 
 
 def trace(name: str, fault: bytes, *patterns: bytes) -> Item:
-    """Bytes that must be nowhere, in no file and in no freed block."""
+    """Bytes that must not be in any file or free block."""
     return Item(name, no_trace(*patterns), Bytes(fault, at=100), f": {fault.decode()}")
 
 
@@ -116,7 +116,7 @@ ITEMS = (
         "/etc/.resolv.conf*",
         "/etc/resolv.conf?*",
     ),
-    # What each machine makes for itself
+    # What each machine must generate itself
     Item(
         "a machine id",
         checks.machine_id_is_unset,
@@ -197,10 +197,10 @@ ITEMS = (
         "/var/lib/site/*",
         "/var/lib/redis/*",
     ),
-    # What only takes room, or tells of the bake
+    # What wastes space or reveals the bake
     file("logs", "/var/log/planted.log", "/var/log/*"),
     file("a journal", "/var/log/journal/0123456789abcdef0123456789abcdef/", "/var/log/journal/*/"),
-    file("temporary files", "/var/tmp/planted", "/tmp/*", "/var/tmp/*"),  # noqa: S108 # not of here
+    file("temporary files", "/var/tmp/planted", "/tmp/*", "/var/tmp/*"),  # noqa: S108 # of the image
     file(
         "the archive's lists",
         "/var/lib/apt/lists/planted_InRelease",

@@ -1,7 +1,7 @@
-"""The disk of the image holds nothing of its builder, and no identity for its machines to share.
+"""The image's disk holds nothing of its builder, and no identity that its machines would share.
 
-Nothing boots: the disk is read as it lies there, freed blocks and all. Each check is seen to find
-its fault, and no other, on a copy of the disk on which every fault is planted.
+Nothing boots: the checks read the disk, including free blocks. On a copy with every fault planted,
+each check must find its own fault and no other.
 """
 
 from pathlib import Path
@@ -19,11 +19,8 @@ every_item = pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.name)
 
 
 @pytest.fixture(scope="session")
-def sealed(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Disk:
-    """The disk of the image, of which nothing is changed."""
-    image: Path = pytestconfig.getoption("--image")
-    if not image.is_file():
-        pytest.exit(f"no image at {image}: run `make image` first", returncode=4)
+def sealed(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Disk:
+    """The disk of the image."""
     raw = tmp_path_factory.mktemp("sealed") / "disk.raw"
     run("qemu-img", "convert", "-O", "raw", image, raw)
     return Disk(raw)
@@ -31,7 +28,7 @@ def sealed(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="session")
 def faulty(sealed: Disk, tmp_path_factory: pytest.TempPathFactory) -> Disk:
-    """A copy of that disk on which the fault of every check is planted."""
+    """A copy of that disk with the fault of every item planted."""
     folder = tmp_path_factory.mktemp("faulty")
     raw = folder / "disk.raw"
     run("cp", "--sparse=always", sealed.raw, raw)
@@ -39,15 +36,15 @@ def faulty(sealed: Disk, tmp_path_factory: pytest.TempPathFactory) -> Disk:
 
 
 @every_item
-def test_the_sealed_disk_has_none(sealed: Disk, item: Item) -> None:
+def test_sealed_disk_has_none(sealed: Disk, item: Item) -> None:
     assert item.check(sealed, this_host()) == []
 
 
 @every_item
-def test_a_planted_fault_is_found_and_no_other(faulty: Disk, item: Item) -> None:
+def test_planted_fault_is_found_alone(faulty: Disk, item: Item) -> None:
     found = item.check(faulty, STRANGER)
     assert len(found) == 1, found
-    assert item.told in found[0]
+    assert item.message in found[0]
 
 
 def test_the_root_file_system_is_whole(sealed: Disk) -> None:

@@ -1,4 +1,4 @@
-"""What the checks of the projects under tests/projects/ share."""
+"""A fixture for the checks of the projects under tests/projects/."""
 
 import time
 from contextlib import closing
@@ -11,7 +11,7 @@ from acceptance.web import ANSWER_SECONDS, open_websocket
 
 @pytest.fixture
 def hear(machine):
-    """Says a text on a websocket path, and gives what the guests of every process heard of it."""
+    """Sends a text on a websocket path; returns the message that guests of every process got."""
 
     def say(path, text, until, **options):
         def join():
@@ -25,7 +25,7 @@ def hear(machine):
 
 
 def _until(guest, text):
-    """The first message that has `text` in it."""
+    """The first message that contains `text`."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < deadline:
         guest.settimeout(max(0.1, deadline - time.monotonic()))
@@ -35,4 +35,4 @@ def _until(guest, text):
             break
         if text in message:
             return message
-    raise AssertionError(f"{text!r} was not heard within {ANSWER_SECONDS:.0f} s")
+    raise AssertionError(f"{text!r} did not come within {ANSWER_SECONDS:.0f} s")

@@ -4,7 +4,7 @@ import json
 import uuid
 
 
-def test_every_process_hears(hear):
+def test_message_reaches_every_process(hear):
     assert hear("/ws/board/", json.dumps({"text": "bring chairs"}), "bring chairs")
 
 
@@ -25,7 +25,7 @@ def test_an_upload_is_served_by_nginx_without_its_scripts(machine, browser):
     assert "script" in served.text
 
 
-def test_no_upload_makes_a_list_of_them(browser):
+def test_uploads_are_not_listed(browser):
     assert browser.get("/media/").status_code in (403, 404)
 
 

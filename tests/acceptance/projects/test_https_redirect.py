@@ -1,10 +1,10 @@
-"""A project that knows nothing but HTTPS, with and without TLS in front of the machine."""
+"""A project that accepts only HTTPS, with and without TLS in front of the machine."""
 
 import json
 
 import pytest
 
-# Whoever that is need not know a password: its hash would take half a minute in emulation.
+# Without a password: hashing one would take half a minute under emulation.
 LOG_IN = """
 from django.contrib.auth import get_user_model
 from django.test import Client
@@ -30,7 +30,7 @@ def test_without_tls_it_serves_plain_http(browser):
     assert all(not cookie.secure for cookie in browser.cookies)
 
 
-def test_what_was_turned_off_is_shown(machine):
+def test_settings_command_shows_disabled_https(machine):
     shown = machine.succeed("laurel settings")
     for name in ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE"):
         assert f"{name} = False  <- TLS_IN_FRONT" in shown

@@ -1,4 +1,4 @@
-"""A project with answers that take their time, and Daphne among its apps."""
+"""A project with slow answers, and with Daphne among its apps."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 ROOM = "/ws/room/lobby/"
 
 
-def test_every_process_hears(hear):
+def test_message_reaches_every_process(hear):
     assert hear(ROOM, json.dumps({"text": "tea is ready"}), "tea is ready")
 
 
-def test_who_waits_by_http_hears_what_is_said_by_websocket(hear, browser):
+def test_long_poll_hears_websocket_message(hear, browser):
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(browser.get, "/events/")
         while not waiting.done():

@@ -6,13 +6,13 @@ import uuid
 from acceptance.processes import processes, wait_until_healthy
 
 
-def test_what_the_worker_makes_reaches_the_guests_of_every_process(hear):
+def test_worker_output_reaches_every_process(hear):
     caption = uuid.uuid4().hex
-    # The worker alone writes it in capitals.
+    # Only the worker writes it in capitals.
     assert hear("/ws/gallery/", json.dumps({"caption": caption}), caption[:12].upper())
 
 
-def test_the_release_command_has_loaded_what_it_loads(machine):
+def test_release_command_loaded_its_data(machine):
     told = machine.succeed("cd / && laurel manage dumpdata pictures")
     assert "pictures.picture" in told
 

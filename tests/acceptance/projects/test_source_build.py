@@ -1,13 +1,13 @@
-"""A project with a package that is built from source, and a log file beside its code."""
+"""A project with a package that is built from source, and with a log file beside its code."""
 
 from acceptance.processes import logged
 
 
-def test_every_process_hears(hear):
+def test_message_reaches_every_process(hear):
     assert hear("/ws/station/", "21.5", "21.5")
 
 
-def test_what_was_built_works_without_its_compiler(machine, host):
+def test_built_package_works_without_compiler(machine, host):
     machine.succeed("/srv/site/current/venv/bin/python -c 'import psycopg2'")
     for package in ("gcc", "libpq-dev", "python3-dev"):
         assert not host.package(package).is_installed

@@ -3,7 +3,7 @@
 import json
 
 
-def test_every_process_hears(hear):
+def test_message_reaches_every_process(hear):
     for message in hear("/ws/poll/", json.dumps({"vote": "tea"}), '"tea"'):
         assert json.loads(message)["results"]["tea"] >= 1
 

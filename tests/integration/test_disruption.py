@@ -1,0 +1,138 @@
+"""A host that its user reaches by SSH is disrupted only with DISRUPT=1, and is put back."""
+
+import os
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+from bench import servers
+from machine import MachineError, RemoteHost, Result
+
+
+def collect(top: Path, *arguments: str, disrupt: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/acceptance", "--collect-only", "-q", *arguments],
+        cwd=top,
+        env={**os.environ, "DISRUPT": disrupt},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_checks_disrupt_host_only_when_asked(top: Path) -> None:
+    disruptive = ("-m", "disruptive or new_workers or writes or after_restart")
+    asked = collect(top, "--host=admin@192.0.2.1", *disruptive, disrupt="1")
+    assert "test_a_killed_service_is_back[as-found-nginx]" in asked.stdout
+    unasked = collect(top, "--host=admin@192.0.2.1", *disruptive)
+    assert unasked.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, unasked.stdout
+    assert "not checked: test_a_killed_service_is_back: kills, restarts" in unasked.stdout
+    assert "not checked: the stage after-reboot: the host is restarted only" in unasked.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--image=x", "--setting=uvicorn"], "--setting: 'uvicorn' is not NAME=VALUE"),
+        ([], "name what to check: --image, --vagrant or --host"),
+    ],
+)
+def test_wrong_target_is_a_usage_error(top: Path, arguments: list[str], message: str) -> None:
+    command = [sys.executable, "-m", "pytest", "tests/acceptance", "-k", "no_unit_has_failed"]
+    ended = subprocess.run(
+        [*command, *arguments], cwd=top, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == pytest.ExitCode.USAGE_ERROR
+    assert message in ended.stdout + ended.stderr
+
+
+def test_bench_loads_host_only_when_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--host=debian@bench", "--json=x", "--rows=core"]
+    monkeypatch.setenv("DISRUPT", "")
+    with pytest.raises(SystemExit):
+        servers.parse(command)
+    assert "only with DISRUPT=1" in capsys.readouterr().err
+    monkeypatch.setenv("DISRUPT", "1")
+    assert servers.parse(command).rows == ["daphne", "core", "daphne"]
+
+
+class LocalHost(RemoteHost):
+    """This host, with a `laurel` in `folder` that logs its arguments and input."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("debian@bench")
+        self.log = folder / "log"
+        self._environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+        laurel = folder / "laurel"
+        laurel.write_text(f"""#!/bin/sh
+            echo "$1" "$2" >>{self.log}
+            [ "$1" != reload ] || [ ! -e {folder}/broken ] || exit 1
+            [ "$2" != dumpdata ] || echo history
+            [ "$2" != loaddata ] || cat >>{self.log}
+        """)
+        laurel.chmod(0o755)
+
+    def execute(self, command: str, *, stdin: str = "", **_: float) -> Result:
+        ran = subprocess.run(
+            ["sh", "-c", command],
+            input=stdin,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Result(ran.returncode, ran.stdout, ran.stderr)
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that the benchmark writes on a host."""
+    files = [tmp_path / "site.env", tmp_path / "urls.py"]
+    for file in files:
+        file.write_bytes(b"as found \xff")
+        file.chmod(0o640)
+    monkeypatch.setattr(servers, "URLS", str(files[1]))
+    monkeypatch.setattr(servers, "WRITTEN", tuple(map(str, files)))
+    monkeypatch.setattr(servers, "LOCK", str(tmp_path / "lock"))
+    return files
+
+
+@pytest.mark.parametrize("end", [None, MachineError, KeyboardInterrupt])
+def test_bench_puts_host_back(
+    tmp_path: Path, written: list[Path], end: type[BaseException] | None
+) -> None:
+    host = LocalHost(tmp_path)
+    with pytest.raises(end) if end else nullcontext(), servers.as_found(host):
+        for file in written:
+            file.write_text("other")
+        if end:
+            raise end
+    assert [file.read_bytes() for file in written] == [b"as found \xff"] * 2
+    assert [file.stat().st_mode & 0o777 for file in written] == [0o640] * 2
+    assert host.log.read_text().split("\n") == [
+        *("manage dumpdata", "reload ", "manage shell", "manage loaddata", "history", "")
+    ]
+    assert list(tmp_path.glob("*.as-found")) == []
+
+
+def test_bench_reports_host_that_is_not_put_back(tmp_path: Path, written: list[Path]) -> None:
+    host = LocalHost(tmp_path)
+    with pytest.raises(MachineError, match="debian@bench is not as it was"), servers.as_found(host):
+        (tmp_path / "broken").touch()
+    copy = tmp_path / "urls.py.as-found"
+    copy.write_text("of an earlier run")
+    with pytest.raises(MachineError, match=f"mv it to {written[1]}"), servers.as_found(host):
+        raise AssertionError("the next run must not begin")
+    assert copy.read_text() == "of an earlier run"
+
+
+def test_bench_refuses_another_project(tmp_path: Path, written: list[Path]) -> None:
+    written[1].unlink()
+    host = LocalHost(tmp_path)
+    with pytest.raises(MachineError, match="does not serve our own chat"), servers.as_found(host):
+        raise AssertionError("the run must not begin")
+    assert not host.log.exists()
