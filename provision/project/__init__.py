@@ -1,5 +1,5 @@
-"""What a Django Channels project is made of, found by reading it; nothing of it is run.
+"""Reads a Django Channels project statically, and reports what cannot work on the machine.
 
-source/ reads what is there, findings/ tell what it is, checks/ what of it can't work: each takes
-from those before it alone.
+source/ reads files and Python modules, findings/ says what the project consists of, checks/ says
+what cannot work. Each package imports only from those before it. No code of the project runs.
 """

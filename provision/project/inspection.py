@@ -1,6 +1,5 @@
-"""Look at a project: all that it is made of, in the order in which one part leads to the next."""
+"""Finds the parts of a project, each from those before it."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,19 +7,19 @@ from project.findings import dependencies, entry, procfile, routes
 from project.findings.dependencies import DependencyError, Package
 from project.findings.project import Project
 from project.findings.settled import Findings
-from project.findings.versions import allows, numbers
+from project.findings.versions import allows_from
 from project.source.modules import Modules
 from project.source.tree import InspectionError, Place, Tree
 
 
 def inspect(root: Path, given: Mapping[str, str]) -> Project:
-    """Look at the project at `root`; `given` are the settings that need no search.
+    """Find the parts of the project at `root`; `given` are the settings that need no search.
 
-    Raises InspectionError for what nothing can do without; SyntaxError for a file that is not
-    Python; DependencyError.
+    Raises InspectionError if a part is missing that the others need; SyntaxError for a file that
+    is not Python; DependencyError.
     """
     if not root.is_dir():
-        raise InspectionError(f"{root} is no folder: name that of a Django project")
+        raise InspectionError(f"{root} is not a folder: name the folder of a Django project")
     tree = Tree(root)
     findings = Findings(root, given)
 
@@ -33,9 +32,7 @@ def inspect(root: Path, given: Mapping[str, str]) -> Project:
 
     requirements = _requirements(tree, django_root, given.get("REQUIREMENTS", ""))
     packages = dependencies.packages(tree, requirements)
-    old = _too_old(packages)
-    if old:
-        raise InspectionError(old)
+    _refuse_old_channels(packages)
 
     asgi, place = entry.asgi_application(modules, settings, given.get("ASGI_APPLICATION", ""))
     findings.settle("ASGI_APPLICATION", asgi, place)
@@ -69,8 +66,18 @@ def _requirements(tree: Tree, django_root: Path, given: str) -> Path:
     return tree.root / given
 
 
+def _refuse_old_channels(packages: Mapping[str, Package]) -> None:
+    channels = packages.get("channels")
+    if channels and not allows_from(channels.specifiers, "3"):
+        raise InspectionError(
+            f"{channels.place}: channels{channels.specifiers}: no maintained server runs Channels"
+            " 1 and 2: move the project to channels>=4 (get_asgi_application() for http,"
+            " Consumer.as_asgi() in the routes), and its requirements to channels>=4"
+        )
+
+
 def _settle_urls(findings: Findings, project: Project) -> None:
-    """What nginx serves itself."""
+    """The paths that nginx serves itself."""
     for name, default in (("STATIC_URL", "/static/"), ("MEDIA_URL", "")):
         value = project.setting(name)
         text = value.value if value and isinstance(value.value, str) else default
@@ -78,20 +85,22 @@ def _settle_urls(findings: Findings, project: Project) -> None:
 
 
 def _settle_pages(findings: Findings, project: Project) -> None:
-    """What is asked to see whether the site is well."""
+    """The paths that health checks and the proof request."""
     urlconf = project.setting("ROOT_URLCONF")
     pages: list[routes.Route] = []
     if urlconf and isinstance(urlconf.value, str):
         pages = routes.pages(project.modules, urlconf.value)
     page = routes.page(pages)
-    well = routes.health(pages) or page
+    healthy = routes.health(pages) or page
     findings.settle(
-        "HEALTH_PATH", well.path if well else "/", well.place if well else "no page is known"
+        "HEALTH_PATH",
+        healthy.path if healthy else "/",
+        healthy.place if healthy else "no page is known",
     )
     sockets = routes.websockets(project.modules, project.asgi_module)
     named = project.setting("ASGI_APPLICATION")
     if not sockets and named and isinstance(named.value, str):
-        # asgi.py may leave it to Channels to find the application.
+        # asgi.py may call get_default_application(), which reads this setting.
         sockets = routes.websockets(project.modules, named.value.rpartition(".")[0])
     for name, route in (("PAGE_PATH", page), ("WEBSOCKET_PATH", sockets[0] if sockets else None)):
         if route:
@@ -106,26 +115,8 @@ def _settle_static_file(findings: Findings, project: Project) -> None:
         findings.settle("STATIC_FILE", f"{url}{static[0]}", place)
 
 
-def _too_old(packages: Mapping[str, Package]) -> str:
-    """What there is to say of Channels 1 and 2; empty for what may be 3 or later."""
-    channels = packages.get("channels")
-    if channels is None:
-        return ""
-    exact = re.findall(r"==\s*([\d.]+)", channels.specifiers)
-    later = ("3.0.5", "4.0.0", "4.99", *exact)
-    if any(allows(channels.specifiers, version) for version in later) and not any(
-        numbers(version) < (3,) for version in exact
-    ):
-        return ""
-    return (
-        f"{channels.place}: channels{channels.specifiers}: Channels 1 and 2 are served by nothing"
-        " that is maintained: move the project to channels>=4 (get_asgi_application() for http,"
-        " Consumer.as_asgi() in the routes), and its requirements to channels>=4"
-    )
-
-
 def _url(text: str) -> str:
-    """A path that begins and ends with a slash; empty for another host's or none."""
+    """A path that begins and ends with a slash; empty if it is empty or on another host."""
     if not text or "//" in text:
         return ""
     return "/" + text.strip("/") + "/" if text.strip("/") else ""
@@ -135,8 +126,8 @@ def _static_file(django_root: Path) -> tuple[str, Path] | None:
     """A file that collectstatic gathers: its name below STATIC_URL, and its path."""
     for folder in Tree(django_root).folders():
         if folder.name == "static":
-            names = sorted(path for path in folder.rglob("*") if path.is_file())
-            best = [path for path in names if path.suffix in (".css", ".js")] or names
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
+            best = [path for path in files if path.suffix in (".css", ".js")] or files
             if best:
                 return best[0].relative_to(folder).as_posix(), best[0]
     return None

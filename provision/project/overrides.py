@@ -1,13 +1,15 @@
-"""Which of a project's settings are others on the machine, and why: as production/ does it."""
+"""The settings of a project that Laurel overrides on the machine, and why."""
 
 import ast
 from collections.abc import Iterator, Mapping
 
 from project.findings.project import Project
-from project.source.modules import UNKNOWN, Value
+from project.source.names import UNKNOWN, Value
 
 _REDIS = "the machine's Redis, or REDIS_URL"
-# As in production/, which runs where the project does, and not here.
+_WITHOUT_TLS = "off: TLS_IN_FRONT is no, and over plain HTTP logins would fail"
+# A test compares these with off_without_tls of production/laurel_production.py, which needs the
+# project's Django and so cannot be imported here.
 OFF_WITHOUT_TLS = (
     "SECURE_SSL_REDIRECT",
     "SECURE_HSTS_SECONDS",
@@ -15,31 +17,26 @@ OFF_WITHOUT_TLS = (
     "CSRF_COOKIE_SECURE",
     "LANGUAGE_COOKIE_SECURE",
 )
-_WITHOUT_TLS = "off: TLS_IN_FRONT is no, and nobody could log in by plain HTTP"
 
 
 def overrides(project: Project, given: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Name, what it becomes and why, and where the project has it ("" if nowhere)."""
+    """Name, new value and why, and the project's place for the setting ("" if it has none)."""
 
     def place(name: str) -> str:
         value = project.setting(name)
         return str(value.place) if value else ""
 
-    yield "SECRET_KEY", "made on each machine, shared by none", place("SECRET_KEY")
-    yield "DEBUG", "False: a page of errors shows the source", place("DEBUG")
-    yield (
-        "ALLOWED_HOSTS",
-        "theirs without *, SITE_HOSTS and the machine's own",
-        place("ALLOWED_HOSTS"),
-    )
-    yield "STATIC_ROOT", "where nginx serves it", place("STATIC_ROOT")
-    yield "MEDIA_ROOT", "/var/lib/site/media, which outlives a release", place("MEDIA_ROOT")
-    yield (
-        "SECURE_PROXY_SSL_HEADER",
-        "what nginx says of the scheme",
-        place("SECURE_PROXY_SSL_HEADER"),
-    )
-    yield "LOGGING", "files become the process's log", place("LOGGING")
+    always = {
+        "SECRET_KEY": "made on each machine at its first boot",
+        "DEBUG": "False: error pages would show the source",
+        "ALLOWED_HOSTS": "the project's without *, SITE_HOSTS and the machine's own",
+        "STATIC_ROOT": "where nginx serves it",
+        "MEDIA_ROOT": "/var/lib/site/media, which outlives a release",
+        "SECURE_PROXY_SSL_HEADER": "the header that nginx sets",
+        "LOGGING": "files become the process's log",
+    }
+    for name, why in always.items():
+        yield name, why, place(name)
     if "DATABASE_URL" in given:
         yield "DATABASES", "DATABASE_URL", place("DATABASES")
     elif _has(project.candidates("DATABASES"), "sqlite3"):

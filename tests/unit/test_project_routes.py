@@ -1,10 +1,10 @@
-"""Which pages and websockets a project is found to serve, by its URL configuration and routing."""
+"""Which pages and websockets are found in a URL configuration and a routing."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from project.findings import routes
+from project.findings import pattern, routes
 from project.source.modules import Modules
 from project.source.tree import Tree
 
@@ -13,13 +13,13 @@ Write = Callable[..., Modules]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Writes modules, each by its name (`__` for a dot), and gives them all."""
+    """Writes modules by name (`__` for a dot)."""
 
     def modules(**texts: str) -> Modules:
         for name, text in texts.items():
             file = tmp_path.joinpath(*name.split("__")).with_suffix(".py")
             file.parent.mkdir(exist_ok=True)
-            file.write_text(text)
+            file.write_text(f"{text}\n")
         return Modules(Tree(tmp_path), tmp_path)
 
     return modules
@@ -33,158 +33,118 @@ def sockets(modules: Modules) -> list[str]:
     return [route.path for route in routes.websockets(modules, "asgi")]
 
 
-# Pages
+@pytest.mark.parametrize(
+    ("regex", "sample", "exact"),
+    [
+        ("", "", True),
+        (r"^a\.b/?\Z", "a.b", True),
+        (r"^/?ws/(?P<room>\w+)/$", "ws/laurel/", False),
+        (r"ws/(?P<room>[^/]+)/?$", "ws/laurel", False),
+        (r"^ws/(?P<n>\d+)/(?P<year>[0-9]{4})/$", "ws/1/1111/", False),
+        (r"^(?P<t>(a|b))/[0-9a-f-]{36}$", "a/00000000-0000-4000-8000-000000000000", False),
+        (r"^ws/(?P<code>[A-Z]{3})/(?:v\d)?$", "ws/AAA/", False),
+        (r"^ws/(?P<rest>.*)$", "ws/laurel", False),
+        *((regex, None, None) for regex in (r"^(?P<a>\w+)/(?P=a)/$", r"^(?!x)\w+/$", "^(ws/$")),
+    ],
+)
+def test_sample_matches_its_regular_expression(
+    regex: str, sample: str | None, exact: bool | None
+) -> None:
+    found = pattern.of_regex(regex)
+    assert (found and found.text, found and found.exact) == (sample, exact)
+
+
+def test_only_djangos_converters_have_samples() -> None:
+    assert pattern.of_path("ws/<yyyy:year>/") is None
+    assert pattern.of_path("ws/<uuid:id>/<slug:name>/<room>/") == pattern.Sample(
+        "ws/00000000-0000-4000-8000-000000000000/laurel/laurel/", False
+    )
 
 
 @pytest.mark.parametrize(
     "included",
     [
         'include([path("health/", view)])',
-        'include(([path("health/", view)], "inner"))',
-        "include(listed)",
         "include(pair)",
-        'include("inner.urls")',
         'include(("inner.urls", "inner"), namespace="v1")',
         "include(inner.urls)",
-        'include(inner_urls, namespace="v1")',
         "include(inner_urls.urlpatterns)",
         "view=include(arg=inner_urls)",
     ],
 )
-def test_what_is_included_keeps_its_prefix(write: Write, included: str) -> None:
+def test_included_pages_keep_their_prefix(write: Write, included: str) -> None:
     modules = write(
         urls=(
             "import inner.urls\nfrom inner import urls as inner_urls\n"
-            'listed = [path("health/", view)]\npair = (listed, "inner")\n'
-            f'urlpatterns = [path("api/v1/", {included}), path("shop/", view)]\n'
+            'pair = ([path("health/", view)], "inner")\n'
+            f'urlpatterns = [path("v1/", {included}), path("shop/", view)]\n'
         ),
         inner__urls='urlpatterns = [path("health/", view)]\n',
     )
     found = routes.pages(modules, "urls")
-    assert [route.path for route in found] == ["/api/v1/health/", "/shop/"]
-    health, page = routes.health(found), routes.page(found)
-    assert health is not None
-    assert page is not None
-    assert (health.path, page.path) == ("/api/v1/health/", "/shop/")
-
-
-def test_of_several_pages_for_health_checks_the_highest_is_taken(write: Write) -> None:
-    routed = 'urlpatterns = [path("a/b/health/", view), path("b/health/", view), path("ht/", view)]'
-    health = routes.health(routes.pages(write(urls=f"{routed}\n"), "urls"))
-    assert health is not None
-    assert health.path == "/b/health/"
-
-
-@pytest.mark.parametrize("prefix", ["settings.PREFIX", 'f"{PREFIX}/"', '_("api/")'])
-def test_nothing_is_told_below_a_prefix_that_is_unknown(write: Write, prefix: str) -> None:
-    urls = f'urlpatterns = [path({prefix}, include([path("health/", view)]))]\n'
-    assert pages(write(urls=urls)) == []
-
-
-@pytest.mark.parametrize("view", ["include(router.urls)", "router.urls", "include(routes())"])
-def test_what_only_running_would_tell_is_left_out(write: Write, view: str) -> None:
-    urls = f'router = Router()\nurlpatterns = [path("api/", {view}), path("shop/", view)]\n'
-    assert pages(write(urls=urls)) == ["/shop/"]
-
-
-def test_the_administration_is_at_its_root(write: Write) -> None:
-    assert pages(write(urls='urlpatterns = [path("staff/", admin.site.urls)]\n')) == ["/staff/"]
+    assert [route.path for route in found] == ["/v1/health/", "/shop/"]
+    assert (routes.health(found), routes.page(found)) == tuple(found)
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("urls", "found", "health"),
     [
-        'urlpatterns += [path("health/", view)]',
-        'urlpatterns = urlpatterns + [path("health/", view)]',
-        'urlpatterns = [*urlpatterns, path("health/", view)]',
-        'urlpatterns += i18n_patterns(path("health/", view))',
+        (
+            'urlpatterns = [path("ht/", v), path("a/b/health/", v), re_path("^b/health/?$", v)]',
+            ["/ht/", "/a/b/health/", "/b/health"],
+            "/b/health",
+        ),
+        ('urlpatterns = [path(settings.PREFIX, include([path("health/", v)]))]', [], None),
+        ('urlpatterns = [path("a/", include(x.urls)), path("b/", v), x()]', ["/b/"], None),
+        ('urlpatterns = [path("staff/", admin.site.urls)]', ["/staff/"], None),
+        ('urlpatterns = [path("/ws/", v), re_path("^/ws/$", v), path("a b/", v)]', [], None),
+        ('urlpatterns = []\nurlpatterns += i18n_patterns(path("ht/", v))', ["/ht/"], "/ht/"),
+        ('urlpatterns = []\nurlpatterns = [*urlpatterns, path("ht/", v)]', ["/ht/"], "/ht/"),
+        (
+            'urlpatterns = [path("ht/", v)]\nurlpatterns = [path("a/", include(urlpatterns))]',
+            ["/a/ht/"],
+            "/a/ht/",
+        ),
+        ('urlpatterns = []\nif X:\n    urlpatterns = [path("ht/", v)]', ["/ht/"], None),
+        ('urlpatterns = [path("a/", include("urls")), path("b/", v)]', ["/b/"], None),
     ],
 )
-def test_what_is_added_to_the_pages_is_found(write: Write, change: str) -> None:
-    modules = write(urls=f'urlpatterns = [path("", view)]\n{change}\n')
-    assert pages(modules) == ["/", "/health/"]
-
-
-def test_pages_that_move_below_a_prefix_are_left_there_alone(write: Write) -> None:
-    change = 'urlpatterns = [path("site/", include(urlpatterns))]'
-    assert pages(write(urls=f'urlpatterns = [path("health/", view)]\n{change}\n')) == [
-        "/site/health/"
-    ]
-
-
-def test_a_page_that_a_condition_decides_about_is_not_asked_for(write: Write) -> None:
-    urls = 'urlpatterns = []\nif TOOLS:\n    urlpatterns += [path("health/", view)]\n'
-    found = routes.pages(write(urls=urls), "urls")
-    assert (routes.health(found), routes.page(found)) == (None, None)
-
-
-def test_urls_that_include_themselves_end(write: Write) -> None:
-    modules = write(
-        urls='urlpatterns = [path("a/", include("more")), path("b/", view)]\n',
-        more='from urls import *\nurlpatterns += [path("c/", include("urls"))]\n',
-    )
-    assert "/b/" in pages(modules)
-
-
-def test_a_page_is_the_same_with_or_without_its_last_slash(write: Write) -> None:
-    found = routes.pages(write(urls='urlpatterns = [re_path(r"^health/?$", view)]\n'), "urls")
-    health = routes.health(found)
-    assert health
-    assert health.path == "/health"
-
-
-@pytest.mark.parametrize("route", ['path("/ws/"', 're_path("^/ws/$"', 'path("a b/"'])
-def test_a_path_that_would_be_asked_for_in_another_form_is_left_out(
-    write: Write, route: str
+def test_pages_are_found_in_every_form_of_list(
+    write: Write, urls: str, found: list[str], health: str | None
 ) -> None:
-    assert pages(write(urls=f"urlpatterns = [{route}, view)]\n")) == []
+    modules = write(urls=urls)
+    assert pages(modules) == found
+    best = routes.health(routes.pages(modules, "urls"))
+    assert (best and best.path) == health
 
 
 # Websockets
 
-
-ROUTING = 'websocket_urlpatterns = [path("chat/<int:number>/", Chat.as_asgi())]\n'
+ROUTING = 'patterns = [path("chat/<int:number>/", Chat.as_asgi())]\nrouter = URLRouter(patterns)\n'
 
 
 @pytest.mark.parametrize(
-    "view",
+    ("prefix", "view", "found"),
     [
-        'URLRouter([path("chat/<int:number>/", Chat.as_asgi())])',
-        "URLRouter(websocket_urlpatterns)",
-        "URLRouter(routes=websocket_urlpatterns)",
-        "URLRouter(aliased)",
-        "URLRouter(chat.routing.websocket_urlpatterns)",
-        "URLRouter(routing.websocket_urlpatterns)",
-        "AuthMiddlewareStack(URLRouter(websocket_urlpatterns))",
-        "router",
-        "AuthMiddlewareStack(routing.router)",
+        ('"ws/"', 'URLRouter([path("chat/<int:n>/", Chat.as_asgi())])', ["/ws/chat/1/"]),
+        ('"ws/"', "URLRouter(routes=aliased)", ["/ws/chat/1/"]),
+        ('"ws/"', "AuthMiddlewareStack(URLRouter(chat.routing.patterns))", ["/ws/chat/1/"]),
+        ('"ws/"', "AuthMiddlewareStack(routing.router)", ["/ws/chat/1/"]),
+        ("PREFIX", "routing.router", []),
     ],
 )
-@pytest.mark.parametrize("routed", ["in place", "by name"])
-def test_a_router_below_a_path_keeps_its_prefix(write: Write, view: str, routed: str) -> None:
-    inner = f'[path("ws/", {view})]'
-    modules = write(
-        asgi=(
-            "import chat.routing\nfrom chat import routing\nfrom chat.routing import *\n"
-            "from chat.routing import websocket_urlpatterns as aliased\n"
-            f"outer = {inner}\n"
-            'application = ProtocolTypeRouter({"websocket": AuthMiddlewareStack('
-            f"URLRouter({inner if routed == 'in place' else 'outer'}))}})\n"
-        ),
-        chat__routing=ROUTING + "router = URLRouter(websocket_urlpatterns)\n",
+def test_router_inside_a_route_keeps_its_prefix(
+    write: Write, prefix: str, view: str, found: list[str]
+) -> None:
+    asgi = (
+        "import chat.routing\nfrom chat import routing\n"
+        "from chat.routing import patterns as aliased\n"
+        f"outer = [path({prefix}, {view})]\n"
+        'application = ProtocolTypeRouter({"websocket": AuthMiddlewareStack(URLRouter(outer))})\n'
     )
-    assert sockets(modules) == ["/ws/chat/1/"]
+    assert sockets(write(asgi=asgi, chat__routing=ROUTING)) == found
 
 
-def test_a_router_below_a_path_that_is_unknown_is_not_taken_for_the_first(write: Write) -> None:
-    modules = write(
-        asgi="import chat.routing\napplication = URLRouter([path(PREFIX, chat.routing.router)])\n",
-        chat__routing=ROUTING + "router = URLRouter(websocket_urlpatterns)\n",
-    )
-    assert sockets(modules) == []
-
-
-LIST = "websocket_urlpatterns"
 ONE = 'path("ws/one/", One.as_asgi())'
 TWO = 'path("ws/two/", Two.as_asgi())'
 
@@ -192,38 +152,15 @@ TWO = 'path("ws/two/", Two.as_asgi())'
 @pytest.mark.parametrize(
     "routing",
     [
-        f"if LIVE:\n    {LIST} = [{ONE}, {TWO}]",
-        f"if LIVE:\n    {LIST} = [{ONE}]\nelse:\n    {LIST} = [{TWO}]",
-        f"try:\n    {LIST} = [{ONE}, {TWO}]\nexcept ImportError:\n    pass",
-        f"{LIST}: list = [{ONE}, {TWO}]",
-        f"{LIST} = ({ONE}, {TWO})",
-        f"{LIST} = [{ONE}] + [{TWO}]",
-        f"more = [{TWO}]\n{LIST} = [{ONE}] + more",
-        f"more = [{TWO}]\n{LIST} = [{ONE}, *more]",
-        f"{LIST} = [{ONE}]\n{LIST} += [{TWO}]",
-        f"{LIST} = []\n{LIST} += ({ONE}, {TWO})",
+        f"if LIVE:\n    sockets = [{ONE}]\nelse:\n    sockets = [{TWO}]",
+        f"try:\n    sockets: list = [{ONE}, {TWO}]\nexcept ImportError:\n    pass",
+        f"more = [{TWO}]\nsockets = [{ONE}] + more",
+        f"import other\nsockets = [{ONE}, *other.sockets]",
+        f"sockets = []\nsockets += ({ONE}, {TWO})",
+        f"sockets = [{ONE}]\nsockets.append({TWO})",
     ],
 )
-def test_websockets_are_found_in_every_form_of_a_list(write: Write, routing: str) -> None:
-    modules = write(
-        asgi="from routing import websocket_urlpatterns\n"
-        "application = URLRouter(websocket_urlpatterns)\n",
-        routing=f"{routing}\n",
-    )
+def test_websockets_are_found_in_every_form_of_list(write: Write, routing: str) -> None:
+    asgi = "from routing import sockets\napplication = URLRouter(sockets)"
+    modules = write(asgi=asgi, routing=routing, other=f"import routing\nsockets = [{TWO}]")
     assert sockets(modules) == ["/ws/one/", "/ws/two/"]
-
-
-def test_websockets_of_several_apps_are_found(write: Write) -> None:
-    modules = write(
-        asgi="import one.routing, two.routing\n"
-        "application = URLRouter(one.routing.sockets + two.routing.sockets)\n",
-        one__routing=f"sockets = [{ONE}]\n",
-        two__routing=f"from one import routing\nsockets = [{TWO}]\n",
-    )
-    assert sockets(modules) == ["/ws/one/", "/ws/two/"]
-
-
-def test_a_websocket_whose_pattern_has_no_sample_is_left_out(write: Write) -> None:
-    twice = r're_path(r"^ws/(?P<a>\w+)/(?P=a)/$", Twice.as_asgi())'
-    either = 're_path(r"^/?ws/(?P<t>(a|b))/$", Either.as_asgi())'
-    assert sockets(write(asgi=f"application = URLRouter([{twice}, {either}])\n")) == ["/ws/a/"]

@@ -1,186 +1,138 @@
-"""What importing a project's ASGI application runs; which application and settings are taken."""
+"""Whether the ASGI application can start, and which application and settings are found."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from project.checks import application
-from project.findings.project import Project
-from project.inspection import inspect
-from project.source import startup
+from unit.inspected import add, problems, settled
 
-Files = dict[str, str]
-Write = Callable[[Files], Path]
+Write = Callable[..., Path]
 
-SETTINGS = 'ROOT_URLCONF = "site_.urls"\nINSTALLED_APPS = ["rest_framework.authtoken", "chat"]\n'
-HEAD = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_.settings")\n'
-SET_UP = "from django.core.asgi import get_asgi_application\ndjango_app = get_asgi_application()\n"
+OFFERED = 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rooms.settings")'
+ASSIGNED = 'os.environ["DJANGO_SETTINGS_MODULE"] = '
+SET_UP = "from django.core.asgi import get_asgi_application\nhttp = get_asgi_application()\n"
+IMPORT = "from chat import routing\n"
 ROUTER = (
     "from channels.routing import ProtocolTypeRouter, URLRouter\n"
-    'application = ProtocolTypeRouter({"http": django_app,'
+    'application = ProtocolTypeRouter({"http": http,'
     ' "websocket": URLRouter(routing.websocket_urlpatterns)})\n'
 )
 ROUTING = 'from django.urls import path\nwebsocket_urlpatterns = [path("ws/", Room.as_asgi())]\n'
+MODELS = "from django.db import models\n"
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Writes a project of the files given, beside those that every project has."""
+def write(plain_project: Path) -> Write:
+    """Writes an asgi.py that sets Django up and imports an app `chat`, in this order."""
 
-    def written(files: Files) -> Path:
-        usual = {
-            "manage.py": HEAD,
-            "requirements.txt": "Django==5.2.5\nchannels==4.3.2\ndaphne==4.2.2\n",
-            "site_/__init__.py": "",
-            "site_/settings.py": SETTINGS,
-            "site_/urls.py": "urlpatterns = []\n",
-            "site_/asgi.py": HEAD + SET_UP + "from chat import routing\n" + ROUTER,
-            "chat/__init__.py": "",
-            "chat/routing.py": ROUTING,
-        }
-        for name, text in {**usual, **files}.items():
-            file = tmp_path / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        return tmp_path
+    def written(*asgi: str, **files: str) -> Path:
+        usual = {"rooms/asgi": "".join(["import os\n", OFFERED, "\n", *asgi]), "chat/__init__": ""}
+        named = {f"chat/{name.replace('__', '/')}": text for name, text in files.items()}
+        for name, text in {**usual, "chat/routing": ROUTING, **named}.items():
+            (plain_project / f"{name}.py").unlink(missing_ok=True)
+            add(plain_project / f"{name}.py", text)
+        return plain_project
 
     return written
 
 
-def problems(folder: Path) -> list[str]:
-    return list(application.problems(inspect(folder, {})))
-
-
-def found(folder: Path, name: str) -> str:
-    project: Project = inspect(folder, {})
-    return project.findings.value(name)
-
-
-EARLY = HEAD + "from chat import routing\n" + SET_UP + ROUTER
-
-
-def test_a_project_as_the_guide_has_it_is_right(write: Write) -> None:
-    assert problems(write({})) == []
-
-
 @pytest.mark.parametrize(
-    ("files", "way"),
+    ("routing", "way"),
     [
-        (
-            {"chat/models.py": "from django.db import models\n"},
-            "imports chat.routing, which imports chat.models,",
-        ),
-        (
-            {
-                "chat/models/__init__.py": "",
-                "chat/models/room.py": "from django.db import models\n",
-            },
-            "imports chat.routing, which imports chat.models.room,",
-        ),
-        (
-            {"chat/tokens.py": "from rest_framework.authtoken.models import Token\n"},
-            "which imports chat.tokens, which imports rest_framework.authtoken.models,",
-        ),
-        (
-            {"chat/users.py": "User = get_user_model()\n"},
-            "which imports chat.users, which calls get_user_model(),",
-        ),
-        (
-            {"chat/users.py": "class Room:\n    owner = get_user_model()\n"},
-            "which imports chat.users, which calls get_user_model(),",
-        ),
+        ("import chat.models", "imports chat.models,"),
+        ("import chat.tokens", "imports chat.tokens, which imports rest_framework.token.models,"),
+        ("class Room:\n    owner = get_user_model()", "calls get_user_model(),"),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import chat.models", None),
+        ("def user():\n    return get_user_model()", None),
+        ("late = lambda: get_user_model()", None),
+        ("from shapes.models import Circle", None),
+        ("import chat.routing", None),
     ],
 )
-def test_what_needs_django_before_it_is_set_up_is_refused(
-    write: Write, files: Files, way: str
+def test_need_of_django_before_it_is_set_up_is_refused(
+    write: Write, routing: str, way: str | None
 ) -> None:
-    needed = next(name for name in files if not name.endswith("__init__.py"))
-    module = needed.removesuffix(".py").replace("/", ".")
-    routing = {"chat/routing.py": f"import {module}\n{ROUTING}"}
-    (told,) = problems(write({"site_/asgi.py": EARLY, **routing, **files}))
-    assert way in told
-    assert told.startswith("site_/asgi.py, line 3 ")
-    assert told.endswith("Move line 3 below line 5")
+    files = {
+        "models": MODELS,
+        "routing": f"{routing}\n{ROUTING}",
+        "tokens": "from rest_framework.token.models import Token",
+    }
+    folder = write(IMPORT, SET_UP, ROUTER, **files)
+    add(folder / "rooms/settings.py", 'INSTALLED_APPS += ["rest_framework.token"]')
+    add(folder / "shapes/models.py", "Circle = 1")
+    found = problems(folder)
+    assert len(found) == (way is not None)
+    for problem in found:
+        assert problem.startswith("rooms/asgi.py, line 4 imports chat.routing, which ")
+        assert way in problem
+        assert problem.endswith("Move line 4 below line 6")
+    assert problems(write(SET_UP, IMPORT, ROUTER, **files)) == []
 
 
+def test_imported_module_may_set_django_up(write: Write) -> None:
+    files = {"routing": "import chat.models\n" + ROUTING, "models": MODELS, "setup": SET_UP}
+    first = "from chat.setup import http\n"
+    assert problems(write(first, IMPORT, ROUTER, **files)) == []
+    (problem,) = problems(write(IMPORT, first, ROUTER, **files))
+    assert "before line 5 sets Django up" in problem
+
+
+def test_application_that_never_sets_django_up_is_refused(write: Write) -> None:
+    (problem,) = problems(write(IMPORT, "http = None\n", ROUTER))
+    assert "rooms/asgi.py never calls get_asgi_application()" in problem
+
+
+@pytest.mark.parametrize(("channels", "is_refused"), [("4.3.2", True), ("3.0.5", False)])
+def test_router_without_http_is_refused_on_channels_4(
+    write: Write, channels: str, is_refused: bool
+) -> None:
+    folder = write(SET_UP, IMPORT, ROUTER.replace('"http": http,', ""))
+    (folder / "requirements.txt").write_text(f"channels=={channels}\nchannels-redis\n")
+    found = problems(folder)
+    assert len(found) == is_refused
+    assert all('ProtocolTypeRouter has no "http"' in one for one in found)
+
+
+def test_asgi_file_replaces_a_setting_of_channels_2(write: Write) -> None:
+    routed = ROUTING + "http = None\n" + ROUTER.replace("routing.websocket", "websocket")
+    asgi = "import django\ndjango.setup()\napplication = get_default_application()\n"
+    folder = write(asgi, routing=routed)
+    add(folder / "rooms/settings.py", 'ASGI_APPLICATION = "chat.routing.application"')
+    found = settled(folder)
+    assert found["ASGI_APPLICATION"][0] == "rooms.asgi:application"
+    assert found["WEBSOCKET_PATH"][0] == "/ws/"
+
+
+def test_production_settings_replace_local_ones(plain_project: Path) -> None:
+    for name in ("local", "prod"):
+        add(plain_project / f"rooms/conf/{name}.py", "from rooms.settings import *")
+    asgi = plain_project / "rooms/asgi.py"
+    asgi.write_text(asgi.read_text().replace("rooms.settings", "rooms.conf.local"))
+    source = "rooms/conf/prod.py; rooms/asgi.py, line 6 names rooms.conf.local"
+    assert settled(plain_project)["SETTINGS_MODULE"] == ("rooms.conf.prod", source)
+
+
+@pytest.mark.parametrize("name", ["rooms/asgi.py", "manage.py"])
 @pytest.mark.parametrize(
-    "text",
+    ("lines", "is_refused"),
     [
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from chat.models import Room\n",
-        "def user():\n    return get_user_model()\n",
-        "late = lambda: get_user_model()\n",
-        "from shapes.models import Circle\n",
+        (f'{ASSIGNED}os.environ.get("DJANGO_SETTINGS_MODULE", "rooms.settings")', False),
+        (f'{ASSIGNED}os.environ.get("DJANGO_SETTINGS_MODULE") or "rooms.settings"', False),
+        (OFFERED.replace('"rooms.settings"', 'os.getenv("S", "rooms.settings")'), False),
+        (f'{OFFERED}\nif "test" in sys.argv:\n    {ASSIGNED}"rooms.test"', False),
+        (f'{OFFERED}\ndef testing():\n    {ASSIGNED}"rooms.test"', False),
+        (f'{ASSIGNED}os.environ.get("S", "rooms.settings")', True),
+        (f'if __name__:\n    {ASSIGNED}"rooms.settings"', True),
+        (f'try:\n    {ASSIGNED}"rooms.settings"\nfinally:\n    pass', True),
     ],
 )
-def test_what_does_not_run_or_is_no_model_may_come_early(write: Write, text: str) -> None:
-    models = {
-        "chat/models.py": "from django.db import models\n",
-        "shapes/models.py": "Circle = 1\n",
-    }
-    routing = {"chat/routing.py": text + ROUTING}
-    assert problems(write({"site_/asgi.py": EARLY, **routing, **models})) == []
-
-
-def test_a_module_that_is_imported_may_set_django_up(write: Write) -> None:
-    asgi = HEAD + "from .wsgi import *\nfrom chat import routing\ndjango_app = None\n" + ROUTER
-    wsgi = (
-        "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n"
-    )
-    routing = "import chat.models\n" + ROUTING
-    models = "from django.db import models\n"
-    files = {"site_/wsgi.py": wsgi, "chat/routing.py": routing, "chat/models.py": models}
-    assert problems(write({"site_/asgi.py": asgi, **files})) == []
-    late = asgi.replace("from .wsgi import *\nfrom chat import routing\n",
-                        "from chat import routing\nfrom .wsgi import *\n")  # fmt: skip
-    (told,) = problems(write({"site_/asgi.py": late, **files}))
-    assert "before line 4 sets Django up" in told
-
-
-def test_an_application_that_never_sets_django_up_is_refused(write: Write) -> None:
-    asgi = HEAD + "from chat import routing\ndjango_app = None\n" + ROUTER
-    (told,) = problems(write({"site_/asgi.py": asgi}))
-    assert "site_/asgi.py never calls get_asgi_application()" in told
-
-
-def test_an_application_without_http_is_refused_where_channels_4_may_be(write: Write) -> None:
-    asgi = HEAD + SET_UP + "from chat import routing\n" + ROUTER.replace('"http": django_app,', "")
-    (told,) = problems(write({"site_/asgi.py": asgi}))
-    assert 'ProtocolTypeRouter has no "http"' in told
-    third = {"requirements.txt": "Django==4.2\nchannels==3.0.5\ndaphne==3.0.2\n"}
-    assert problems(write({"site_/asgi.py": asgi, **third})) == []
-
-
-def test_asgi_py_goes_before_a_setting_that_names_what_sets_nothing_up(write: Write) -> None:
-    routed = ROUTING + "django_app = None\n" + ROUTER.replace("routing.websocket", "websocket")
-    asgi = (
-        HEAD + "import django\nfrom channels.routing import get_default_application\n"
-        "django.setup()\napplication = get_default_application()\n"
-    )
-    folder = write(
-        {
-            "site_/settings.py": SETTINGS + 'ASGI_APPLICATION = "site_.routing.application"\n',
-            "site_/routing.py": routed,
-            "site_/asgi.py": asgi,
-        }
-    )
-    assert found(folder, "ASGI_APPLICATION") == "site_.asgi:application"
-    assert found(folder, "WEBSOCKET_PATH") == "/ws/"
-
-
-@pytest.mark.parametrize("other", ["production", "prod"])
-def test_settings_for_production_go_before_those_for_development(write: Write, other: str) -> None:
-    local = HEAD.replace("site_.settings", "conf.local")
-    files = {f"conf/{name}.py": SETTINGS for name in ("__init__", "local", other)}
-    folder = write(
-        {"site_/asgi.py": local + SET_UP + "from chat import routing\n" + ROUTER, **files}
-    )
-    assert found(folder, "SETTINGS_MODULE") == f"conf.{other}"
-    source = {one.name: one.source for one in inspect(folder, {}).findings.found}
-    assert source["SETTINGS_MODULE"] == f"conf/{other}.py; site_/asgi.py, line 2 names conf.local"
-    assert inspect(folder, {"SETTINGS_MODULE": "conf.local"}).settings_module == "conf.local"
-
-
-def test_an_import_is_followed_once(write: Write) -> None:
-    folder = write({"chat/a.py": "import chat.b\n", "chat/b.py": "import chat.a\n"})
-    modules = inspect(folder, {}).modules
-    assert startup.follow(modules, "chat.a").set_up is None
+def test_settings_that_are_always_assigned_are_refused(
+    plain_project: Path, name: str, lines: str, is_refused: bool
+) -> None:
+    file = plain_project / name
+    indent = "    " if name == "manage.py" else ""
+    file.write_text(file.read_text().replace(OFFERED, lines.replace("\n", f"\n{indent}")))
+    found = problems(plain_project)
+    assert bool(found) is is_refused
+    assert all("assigns DJANGO_SETTINGS_MODULE and ignores" in one for one in found)
+    assert settled(plain_project)["SETTINGS_MODULE"][0] == "rooms.settings"

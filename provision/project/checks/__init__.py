@@ -1,4 +1,4 @@
-"""What about a project can't work on the machine: each with its place and the line to change."""
+"""What cannot work on the machine: each problem with its place and the line to change."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,7 +17,11 @@ from project.findings.project import Project
 
 
 def problems(project: Project, given: Mapping[str, str], python: str) -> Iterator[str]:
-    """What can't work; `python` is the machine's version, such as "3.13", empty if not known."""
+    """What cannot work.
+
+    `given` are the settings of the bake and the variables that laurel.env exports. `python` is
+    the machine's version, such as "3.13"; empty if it is not known.
+    """
     yield from requirements.problems(project, python)
     yield from settings.problems(project)
     yield from application.problems(project)
@@ -30,7 +34,7 @@ def problems(project: Project, given: Mapping[str, str], python: str) -> Iterato
 
 
 def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:
-    """What is worth knowing and no fault; `given` as for `problems`."""
+    """What is worth knowing, without being a problem."""
     yield from services.notes(project, given)
     yield from drivers.notes(project, given)
     yield from requirements.notes(project)

@@ -1,18 +1,19 @@
-"""Whether the ASGI application can start, and serve a page."""
+"""Whether the ASGI application can start, and can serve a page."""
 
 import ast
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
+
 from project.findings.project import Project
-from project.findings.versions import allows, numbers
+from project.findings.versions import allows_from
 from project.source import startup
 from project.source.modules import calls
 
 
 def problems(project: Project) -> Iterator[str]:
-    """Why no process would start, or none would serve a page."""
+    """Why no process would start, or no process would serve a page."""
     file = project.modules.file(project.asgi_module)
     if file is None:
         return
@@ -34,11 +35,11 @@ def _set_up_late(project: Project, file: Path) -> Iterator[str]:
     call = next((call for call in startup.calls_made(found.set_up) if startup.sets_up(call)), None)
     ready = call.lineno if call else found.set_up.lineno
     does = f"calls {ast.unparse(call.func)}()" if call else "sets Django up"
-    told: set[int] = set()
+    reported: set[int] = set()
     for statement, way in found.early:
         line = statement.lineno
-        if line not in told:
-            told.add(line)
+        if line not in reported:
+            reported.add(line)
             yield (
                 f"{modules.place(file, statement)} {', which '.join(way)}, before line {ready}"
                 f" {does}: Django is not set up yet, and no process would start."
@@ -49,9 +50,7 @@ def _set_up_late(project: Project, file: Path) -> Iterator[str]:
 def _without_http(project: Project, file: Path) -> Iterator[str]:
     """Channels 4 serves no page by itself: Channels 3 did."""
     channels = project.packages.get("channels")
-    specifiers = channels.specifiers if channels else ""
-    known = ("4.99", *re.findall(r"==\s*([\d.]+)", specifiers))
-    if not any(numbers(version) >= (4,) and allows(specifiers, version) for version in known):
+    if not allows_from(channels.specifiers if channels else SpecifierSet(), "4"):
         return
     for call in calls(project.modules.parse(file), "ProtocolTypeRouter"):
         routes = call.args[0] if call.args else None
@@ -66,7 +65,7 @@ def _without_http(project: Project, file: Path) -> Iterator[str]:
 
 
 def _texts(project: Project) -> set[str]:
-    """Every text in the settings: the apps' names among them, however those are put together."""
+    """Every string in the settings: the names of the apps are among them."""
     return {
         node.value
         for module in project.modules.reached(project.settings_module)

@@ -1,4 +1,4 @@
-"""Packages that the settings' services need, where no requirement brings one."""
+"""Packages that the settings' database and channel layer need, and no requirement brings."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from project.findings.project import Project
 from project.source.expressions import text
 from project.source.tree import Place
 
-# Any of them will do; the first is the one to add.
+# One of each is enough; the message names the first.
 _OF_DATABASE = {
     "PostgreSQL": (
         *("psycopg2-binary", "psycopg2", "psycopg2cffi"),
@@ -18,53 +18,50 @@ _OF_DATABASE = {
     ),
     "MySQL": ("mysqlclient", "pymysql", "mysql-connector-python"),
 }
-# What projects begin with, none of which brings a driver of its own.
-_BRING_NONE = {
+# Common packages that depend on no database driver.
+_WITHOUT_DRIVER = {
     *("asgiref", "channels", "channels-redis", "daphne", "django", "hiredis", "redis", "sqlparse"),
     *("gunicorn", "twisted", "uvicorn", "whitenoise"),
     *("dj-database-url", "django-environ", "environs", "python-decouple", "python-dotenv"),
     *("celery", "django-cors-headers", "djangorestframework", "pillow", "requests"),
 }
-# A requirement that does not name its package: a folder, a repository, an archive.
+# A requirement without a package name: a folder, a repository, an archive.
 _NAMELESS = re.compile(r"\s*(-e|--editable|[./~]|[\w+]+:)")
+
+# Where a service is named, which it is, and the packages of which it needs one.
+_Need = tuple[Place, str, tuple[str, ...]]
 
 
 def problems(project: Project, given: Mapping[str, str]) -> Iterator[str]:
-    """Packages without which no process would start."""
-    if _is_whole(project):
+    """Missing packages, where the requirements list everything that is installed."""
+    if _is_complete(project):
         for place, what, packages in _missing(project, given):
             yield (
                 f"{place}: {what}, and {project.tree.relative(project.requirements)} has no"
-                f" {packages[0]}: no process would start. Add it to the"
-                " requirements"
+                f" {packages[0]}: no process would start. Add it to the requirements"
             )
 
 
 def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:
-    """The same where a requirement may bring them."""
-    if not _is_whole(project):
+    """Missing packages, where a listed package may depend on one."""
+    if not _is_complete(project):
         for place, what, packages in _missing(project, given):
             yield (
                 f"{place}: {what}, and {project.tree.relative(project.requirements)} does not name"
-                f" {packages[0]}: unless one of its packages brings that, no process will start"
+                f" {packages[0]}: no process will start unless another package depends on it"
             )
 
 
-def _missing(
-    project: Project, given: Mapping[str, str]
-) -> Iterator[tuple[Place, str, tuple[str, ...]]]:
-    """Where a service is named, which it is, and the packages of which one is needed."""
+def _missing(project: Project, given: Mapping[str, str]) -> Iterator[_Need]:
     for place, what, packages in (*_layers(project, given), *_databases(project, given)):
         if packages and not any(package in project.packages for package in packages):
             yield place, what, packages
 
 
-def _layers(
-    project: Project, given: Mapping[str, str]
-) -> Iterator[tuple[Place, str, tuple[str, ...]]]:
-    """The layer on Redis, if every one that a condition may choose is.
+def _layers(project: Project, given: Mapping[str, str]) -> Iterator[_Need]:
+    """The layer on Redis, if every layer that a condition may choose is on Redis.
 
-    With a CHANNEL_LAYER, provisioning brings what that needs.
+    For a CHANNEL_LAYER, provisioning installs the package.
     """
     if given.get("CHANNEL_LAYER", "project") != "project":
         return
@@ -78,10 +75,8 @@ def _layers(
         yield layers[-1].place, f"CHANNEL_LAYERS is {backends[-1]}", ("channels-redis",)
 
 
-def _databases(
-    project: Project, given: Mapping[str, str]
-) -> Iterator[tuple[Place, str, tuple[str, ...]]]:
-    """The default database, if every one that a condition may choose is of one kind."""
+def _databases(project: Project, given: Mapping[str, str]) -> Iterator[_Need]:
+    """The default database, if every database that a condition may choose is of one kind."""
     url = given.get("DATABASE_URL")
     if url:
         one = by_url(url.strip("\"'"), Place(Path("laurel.env")))
@@ -93,8 +88,8 @@ def _databases(
         yield found[0].place, f"the database is {kind}", _OF_DATABASE.get(kind, ())
 
 
-def _is_whole(project: Project) -> bool:
-    """Whether all that is installed is known: it is locked or frozen, or brings nothing more."""
+def _is_complete(project: Project) -> bool:
+    """Whether the requirements list every package: locked, frozen, or without dependencies."""
     if project.requirements.name in LOCKS:
         return True
     files = {project.requirements}
@@ -103,5 +98,7 @@ def _is_whole(project: Project) -> bool:
     if any(_NAMELESS.match(line) for line in lines):
         return False
     names = set(project.packages)
-    # Nobody writes these down by hand: Django brings both.
-    return {"asgiref", "sqlparse"} <= names or names <= _BRING_NONE.union(*_OF_DATABASE.values())
+    # Django's own dependencies: `pip freeze` lists them, people do not.
+    return {"asgiref", "sqlparse"} <= names or names <= _WITHOUT_DRIVER.union(
+        *_OF_DATABASE.values()
+    )

@@ -1,22 +1,29 @@
-"""Apps of a project whose tables would never be made."""
+"""Installed apps whose tables no migration creates."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from project.findings.project import Project
-from project.source.lists import Texts, listed
-from project.source.modules import Modules
+from project.source.modules import Modules, calls
+from project.source.names import Term, elements, literal
 from project.source.tree import Tree
+
+_BASES = ("models.Model", "AbstractUser", "AbstractBaseUser")
+# Migrations create no table for a model whose Meta says so.
+_WITHOUT_TABLE = re.compile(
+    r"^class Meta\b.*\b(abstract = True|proxy = True|managed = False)", re.DOTALL
+)
 
 
 def problems(project: Project) -> Iterator[str]:
-    """Installed apps with models and no migration."""
-    installed = listed(project.modules, project.settings_module, "INSTALLED_APPS")
+    """Installed apps with models and without migrations."""
+    installed = _installed_apps(project)
     for app in Tree(project.modules.folder).folders():
         label = ".".join(app.relative_to(project.modules.folder).parts)
         name = label.rpartition(".")[2]
-        if not label or not _is_installed(project.modules, label, installed):
+        if not label or (installed is not None and label not in installed):
             continue
         if any(path.name != "__init__.py" for path in (app / "migrations").glob("*.py")):
             continue
@@ -29,15 +36,25 @@ def problems(project: Project) -> Iterator[str]:
             )
 
 
-def _is_installed(modules: Modules, app: str, installed: Texts | None) -> bool:
-    """Whether INSTALLED_APPS names `app`, by itself or by its AppConfig; all count if not known."""
-    return installed is None or any(
-        name == app or _package(modules, name) == app for name in installed
-    )
+def _installed_apps(project: Project) -> set[str] | None:
+    """The packages of the apps that are installed under every condition; None if not known."""
+    name = "INSTALLED_APPS"
+    term = Term(project.settings_module, ast.Name(name))
+    found = [one.node for one in elements(project.modules, term) if one.certain]
+    if not all(isinstance(node, ast.Constant) for node in found):
+        return None
+    removed = {
+        literal(call.args[0])
+        for file in project.settings_files()
+        for call in calls(project.modules.parse(file), "remove")
+        if ast.unparse(call.func) == f"{name}.remove"
+    }
+    entries = {str(literal(node)) for node in found} - removed
+    return entries | {_package(project.modules, entry) for entry in entries}
 
 
 def _package(modules: Modules, config: str) -> str:
-    """The package in which the AppConfig `config` stands; empty for what is no class."""
+    """The package of the AppConfig `config`; empty if that does not name a class."""
     module, _, name = config.rpartition(".")
     file = modules.file(module) if name[:1].isupper() else None
     if file is None:
@@ -46,7 +63,7 @@ def _package(modules: Modules, config: str) -> str:
 
 
 def _are_elsewhere(project: Project, app: str) -> bool:
-    """Whether MIGRATION_MODULES has the app, or may have."""
+    """Whether MIGRATION_MODULES has the app, or may have it."""
     for value in project.candidates("MIGRATION_MODULES"):
         keys = value.node.keys if isinstance(value.node, ast.Dict) else [None]
         if any(not isinstance(key, ast.Constant) or key.value == app for key in keys):
@@ -55,43 +72,18 @@ def _are_elsewhere(project: Project, app: str) -> bool:
 
 
 def _models(modules: Modules, app: str) -> Path | None:
-    """The file of the app's models that has the first of them: models.py, or one of models/."""
-    waiting, seen = [f"{app}.models"], set[str]()
-    while waiting:
-        module = waiting.pop(0)
+    """The first file with a model that needs a table: models.py, or one of models/."""
+    for module in modules.reached(f"{app}.models"):
         file = modules.file(module)
-        if file is None or module in seen:
-            continue
-        if _has_models(modules.parse(file)):
+        if file and f"{module}.".startswith(f"{app}.models.") and _has_models(modules.parse(file)):
             return file
-        seen.add(module)
-        waiting += [
-            name for _, name in modules.imports(module) if name.startswith(f"{app}.models.")
-        ]
     return None
 
 
 def _has_models(tree: ast.Module) -> bool:
     return any(
         isinstance(node, ast.ClassDef)
-        and any(
-            ast.unparse(base).endswith(("models.Model", "AbstractUser", "AbstractBaseUser"))
-            for base in node.bases
-        )
-        and not _has_no_table(node)
+        and any(ast.unparse(base).endswith(_BASES) for base in node.bases)
+        and not any(_WITHOUT_TABLE.search(ast.unparse(inner)) for inner in node.body)
         for node in tree.body
     )
-
-
-def _has_no_table(model: ast.ClassDef) -> bool:
-    """Whether the model's Meta says that no migration makes a table for it."""
-    meta = {
-        target.id: statement.value.value
-        for inner in model.body
-        if isinstance(inner, ast.ClassDef) and inner.name == "Meta"
-        for statement in inner.body
-        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    }
-    return bool(meta.get("abstract") or meta.get("proxy") or not meta.get("managed", True))

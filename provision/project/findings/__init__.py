@@ -1,1 +1,1 @@
-"""What a project is made of: each part, and where the project says so."""
+"""The parts of a project, each with the place where the project names it."""

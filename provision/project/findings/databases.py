@@ -1,13 +1,12 @@
-"""The database that a project's settings name where nothing else is said."""
+"""The default database of a project's settings."""
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from project.findings.project import Project
 from project.source.expressions import text
-from project.source.modules import Value
 from project.source.tree import Place
 
 _URL = re.compile(r"([\w.+-]+)://(?:[^/]*@)?(\[[^\]]*\]|[^:/?]*)")
@@ -21,16 +20,16 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Database:
-    """One database; `kind` is empty where only DATABASE_URL would name one, `host` None if only
-    running the settings would tell it."""
+    """A database. `kind` is empty if only DATABASE_URL would name one; `host` is None if it is
+    known only when the settings run."""
 
     kind: str
     host: str | None
     place: Place
 
     @property
-    def is_here(self) -> bool:
-        """Whether it is a server on the machine itself, or beside it as Docker Compose has it."""
+    def is_local(self) -> bool:
+        """Whether the server is on the machine, or a neighbour as in Docker Compose."""
         host = self.host
         if not self.kind:
             return True
@@ -44,9 +43,9 @@ class Database:
 
 
 def databases(project: Project, environ: Mapping[str, str]) -> list[Database] | None:
-    """What the default database may be, where conditions decide; None if only running would tell.
+    """What the default database may be: several where conditions decide; None if not known.
 
-    `environ` is what the settings find in their environment, without DATABASE_URL.
+    `environ` holds the variables that the settings find, without DATABASE_URL.
     """
     found = []
     for node, place in _defaults(project):
@@ -58,13 +57,13 @@ def databases(project: Project, environ: Mapping[str, str]) -> list[Database] | 
 
 
 def by_url(url: str, place: Place) -> Database | None:
-    """The database at `url`; None for what is no URL."""
+    """The database at `url`; None if that is not a URL."""
     parts = _URL.match(url)
     return Database(_kind(parts[1]), parts[2], place) if parts else None
 
 
 def under(node: ast.expr, key: str) -> ast.expr | None:
-    """What the dictionary `node` has under `key`; None if it has no such key, or is none."""
+    """The value of `key` in the dictionary `node`; None if there is no such dictionary or key."""
     if isinstance(node, ast.Dict):
         for name, value in zip(node.keys, node.values, strict=True):
             if isinstance(name, ast.Constant) and name.value == key:
@@ -72,32 +71,27 @@ def under(node: ast.expr, key: str) -> ast.expr | None:
     return None
 
 
-def _defaults(project: Project) -> list[tuple[ast.expr, Place]]:
-    """What DATABASES has as the default one, also where that is assigned by itself."""
-    found: list[tuple[ast.expr, Place]] = []
+def _defaults(project: Project) -> Iterator[tuple[ast.expr, Place]]:
+    """The values of DATABASES["default"], which may have an assignment of its own."""
     for value in project.candidates("DATABASES"):
         default = under(value.node, "default")
         if default:
-            found.append((default, Place(value.place.path, default.lineno)))
+            yield default, Place(value.place.path, default.lineno)
         elif not isinstance(value.node, ast.Dict):
-            found.append((value.node, value.place))
-    for module in project.modules.taken_in(project.settings_module):
-        file = project.modules.file(module)
-        if file is None:
-            continue
+            yield value.node, value.place
+    for file in project.settings_files():
         for node in ast.walk(project.modules.parse(file)):
             if isinstance(node, ast.Assign) and any(
                 ast.unparse(target) == "DATABASES['default']" for target in node.targets
             ):
-                found.append((node.value, project.modules.place(file, node)))
-    return found
+                yield node.value, project.modules.place(file, node)
 
 
 def _database(
     project: Project, node: ast.expr, place: Place, environ: Mapping[str, str]
 ) -> Database | None:
     def named(name: str) -> ast.expr | None:
-        values: list[Value] = project.candidates(name)
+        values = project.candidates(name)
         return values[0].node if len(values) == 1 else None
 
     if isinstance(node, ast.Call):
@@ -109,13 +103,13 @@ def _database(
         return None
     host = under(node, "HOST")
     if host is None:
-        # OPTIONS may name a file that says it.
+        # OPTIONS may name a file with the host.
         return Database(_kind(kind), None if under(node, "OPTIONS") else "", place)
     return Database(_kind(kind), text(host, environ, named), place)
 
 
 def _kind(engine: str) -> str:
-    """The name of what an ENGINE or the scheme of a URL stands for; itself if it is not known."""
+    """The kind of an ENGINE or of a URL's scheme; `engine` itself if it is not known."""
     return next(
         (kind for kind, parts in _KINDS.items() if any(part in engine for part in parts)), engine
     )

@@ -1,4 +1,4 @@
-"""Where a project begins: the folder of manage.py, its settings and its ASGI application."""
+"""The folder of manage.py, the settings module, the ASGI and WSGI applications."""
 
 import ast
 import os
@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from project.findings.settled import where_given
-from project.source import startup
+from project.source import names, startup
 from project.source.expressions import text
-from project.source.modules import Modules, Value, calls
+from project.source.modules import Modules, calls
+from project.source.names import Value
 from project.source.tree import InspectionError, Place, Tree
 
 _FOR_DEVELOPMENT = ("local", "dev", "develop", "development", "debug", "test", "testing")
 _FOR_PRODUCTION = ("production", "prod", "live", "deploy", "deployment")
 
+Sourced = tuple[str, str | Place]  # a value, and where it comes from
+
 
 def django_root(tree: Tree, given: str) -> tuple[Path, str | Place]:
-    """The folder of manage.py: the shallowest, however deep it is."""
+    """The folder of manage.py; of several the shallowest."""
     if given:
         folder = Path(os.path.normpath(tree.root / given))
         if not (folder / "manage.py").is_file():
@@ -31,16 +34,16 @@ def django_root(tree: Tree, given: str) -> tuple[Path, str | Place]:
     depth = len(found[0].parts)
     rivals = [folder for folder in found if len(folder.parts) == depth]
     if len(rivals) > 1:
-        names = " and ".join(str(tree.relative(folder)) for folder in rivals)
+        each = " and ".join(str(tree.relative(folder)) for folder in rivals)
         raise InspectionError(
-            f"{names} each have a manage.py: add one of them to laurel.env:"
+            f"{each} each have a manage.py: add one of them to laurel.env:"
             f" DJANGO_ROOT={tree.relative(rivals[0])}"
         )
     return found[0], Place(tree.relative(found[0]) / "manage.py")
 
 
-def settings_module(modules: Modules, given: str) -> tuple[str, str | Place]:
-    """The settings that the project is served with: those of asgi.py before those of manage.py."""
+def settings_module(modules: Modules, given: str) -> Sourced:
+    """The settings that asgi.py names, else wsgi.py, else manage.py."""
     module, place = (
         (given, where_given(modules.root, "SETTINGS_MODULE"))
         if given
@@ -56,14 +59,9 @@ def settings_module(modules: Modules, given: str) -> tuple[str, str | Place]:
     return module, place
 
 
-def _settings_named(modules: Modules) -> tuple[str, str | Place]:
+def _settings_named(modules: Modules) -> Sourced:
     folder = modules.folder
-    files = [
-        *_near(folder, "asgi.py"),
-        *_near(folder, "wsgi.py"),
-        folder / "manage.py",
-    ]
-    for file in files:
+    for file in (*_near(folder, "asgi.py"), *_near(folder, "wsgi.py"), folder / "manage.py"):
         tree = modules.parse(file)
         offered = [
             (call.args[1], call)
@@ -80,8 +78,8 @@ def _settings_named(modules: Modules) -> tuple[str, str | Place]:
     )
 
 
-def _for_production(modules: Modules, module: str, place: str | Place) -> tuple[str, str | Place]:
-    """Of settings that are for development by their name, those beside them that are not."""
+def _for_production(modules: Modules, module: str, place: str | Place) -> Sourced:
+    """For settings whose name is a developer's, the production settings beside them."""
     package, _, name = module.rpartition(".")
     if package and name in _FOR_DEVELOPMENT:
         for other in _FOR_PRODUCTION:
@@ -91,19 +89,19 @@ def _for_production(modules: Modules, module: str, place: str | Place) -> tuple[
     return module, place
 
 
-def asgi_application(modules: Modules, settings_module: str, given: str) -> tuple[str, str | Place]:
+def asgi_application(modules: Modules, settings: str, given: str) -> Sourced:
     """The ASGI application as module:attribute. Raises InspectionError if there is none."""
     if given:
         if not re.fullmatch(r"[\w.]+:[\w.]+", given):
             raise InspectionError(
-                f"ASGI_APPLICATION={given} is not of the form module:attribute, such as"
+                f"ASGI_APPLICATION={given} does not have the form module:attribute, such as"
                 " mysite.asgi:application"
             )
         return given, where_given(modules.root, "ASGI_APPLICATION")
-    named = modules.assigned(settings_module, "ASGI_APPLICATION")
+    named = names.value(modules, settings, "ASGI_APPLICATION")
     found = _application(modules, named, "asgi.py")
     if found and named and not _sets_django_up(modules, found[0]):
-        # What Channels 2 had there: the application, for an asgi.py that sets Django up before it.
+        # Channels 2 had the router in this setting, and asgi.py set Django up.
         other = _application(modules, None, "asgi.py")
         if other and _sets_django_up(modules, other[0]):
             return other
@@ -111,57 +109,56 @@ def asgi_application(modules: Modules, settings_module: str, given: str) -> tupl
         return found
     if named and isinstance(named.value, str):
         raise InspectionError(
-            f"{named.place}: ASGI_APPLICATION is {named.value!r}, and no module"
-            f" {named.value.rpartition('.')[0]} is there: add the file, or"
+            f"{named.place}: ASGI_APPLICATION is {named.value!r}, and there is no module"
+            f" {named.value.rpartition('.')[0]}: add the file, or"
             " ASGI_APPLICATION=module:attribute to laurel.env"
         )
-    package = settings_module.partition(".")[0]
+    package = settings.partition(".")[0]
     raise InspectionError(
-        f"no asgi.py, and {settings_module} has no ASGI_APPLICATION: Channels is not"
-        f" set up. Add {package}/asgi.py as the Channels guide has it, and"
+        f"no asgi.py, and {settings} has no ASGI_APPLICATION: Channels is not"
+        f" set up. Add {package}/asgi.py as in the Channels guide, and"
         f' ASGI_APPLICATION = "{package}.asgi.application" to the settings'
     )
 
 
 def _sets_django_up(modules: Modules, application: str) -> bool:
-    """Whether importing `application`, as module:attribute, sets Django up."""
     return startup.follow(modules, application.partition(":")[0]).set_up is not None
 
 
-def wsgi_application(modules: Modules, settings_module: str) -> tuple[str, str | Place]:
-    """The WSGI application as module:attribute, empty if there is none: no site needs it."""
-    named = modules.assigned(settings_module, "WSGI_APPLICATION")
+def wsgi_application(modules: Modules, settings: str) -> Sourced:
+    """The WSGI application as module:attribute; empty if there is none."""
+    named = names.value(modules, settings, "WSGI_APPLICATION")
     return _application(modules, named, "wsgi.py") or ("", "")
 
 
 def _application(modules: Modules, named: Value | None, file: str) -> tuple[str, Place] | None:
-    """The application that the settings name, else that of the shallowest file of that name.
+    """The application that the settings name, else the one in the shallowest such file.
 
-    A file that sets Channels up goes before one that does not.
+    Files that import Channels come first.
     """
     if named and isinstance(named.value, str):
         module, _, attribute = named.value.rpartition(".")
         return (f"{module}:{attribute}", named.place) if modules.file(module) else None
 
-    def sets_channels_up(path: Path) -> bool:
+    def imports_channels(path: Path) -> bool:
         imported = (name for _, name in modules.imports(modules.name(path)))
         return any(name.partition(".")[0] == "channels" for name in imported)
 
-    for path in sorted(_near(modules.folder, file), key=sets_channels_up, reverse=True):
-        if modules.assigned(modules.name(path), "application"):
+    for path in sorted(_near(modules.folder, file), key=imports_channels, reverse=True):
+        if names.value(modules, modules.name(path), "application"):
             return f"{modules.name(path)}:application", modules.place(path)
     return None
 
 
 def _near(folder: Path, name: str) -> list[Path]:
-    """The files of that name in the packages of `folder`, the shallowest first."""
+    """The files with that name in the packages of `folder`, the shallowest first."""
     return [found / name for found in Tree(folder).folders() if (found / name).is_file()]
 
 
 def settings_assigned(tree: ast.Module) -> Iterator[ast.Assign]:
-    """Where `tree` assigns os.environ["DJANGO_SETTINGS_MODULE"] whenever it runs.
+    """The assignments of os.environ["DJANGO_SETTINGS_MODULE"] that always run.
 
-    That is outside of functions but main(), and under no condition, or in each of its branches.
+    That is outside functions except main(), and under no condition, or in each of its branches.
     """
 
     def always(body: list[ast.stmt]) -> Iterator[ast.Assign]:

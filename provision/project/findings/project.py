@@ -1,17 +1,20 @@
-"""A project, as far as it could be told by reading it."""
+"""A project, as far as reading it tells."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from project.findings.dependencies import Package
 from project.findings.settled import Findings
-from project.source.modules import Modules, Value
+from project.source import names
+from project.source.modules import Modules
+from project.source.names import Value
 from project.source.tree import Tree
 
 
 @dataclass
 class Project:
-    """What was found at once; a setting is looked up when it is asked for."""
+    """The parts of a project; its settings are looked up on demand."""
 
     tree: Tree
     django_root: Path
@@ -20,13 +23,20 @@ class Project:
     asgi_module: str
     requirements: Path
     packages: dict[str, Package]
-    processes: dict[str, str]  # beside the site, of the Procfile: name to command
+    processes: dict[str, str]  # of the Procfile, beside the site's own: name to command
     findings: Findings
 
     def setting(self, name: str) -> Value | None:
-        """What the project's settings assign to `name`."""
-        return self.modules.assigned(self.settings_module, name)
+        """The last value that the settings assign to `name`."""
+        return names.value(self.modules, self.settings_module, name)
 
     def candidates(self, name: str) -> list[Value]:
-        """All that `name` of the settings may be, where conditions decide."""
-        return self.modules.candidates(self.settings_module, name)
+        """The values that the settings may have for `name`: several where conditions decide."""
+        return names.candidates(self.modules, self.settings_module, name)
+
+    def settings_files(self) -> Iterator[Path]:
+        """The settings module and the modules from which it imports all names."""
+        for module in self.modules.taken_in(self.settings_module):
+            file = self.modules.file(module)
+            if file:
+                yield file

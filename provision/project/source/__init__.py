@@ -1,1 +1,1 @@
-"""A project's files and its Python, read and never run."""
+"""Reads a project's files and Python modules without running them."""

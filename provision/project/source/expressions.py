@@ -1,4 +1,4 @@
-"""What an expression gives where the environment is known: read, and not run."""
+"""The text that an expression has in a known environment, found without running it."""
 
 import ast
 import re
@@ -6,19 +6,18 @@ from collections.abc import Callable, Mapping
 
 from project.source.modules import called
 
+# Calls that return a default, or None, for a missing variable; calls that fail without a default.
 _FALLS_BACK = re.compile(r"(os\.)?(environ\.get|getenv)|dj_database_url\.config")
 _FAILS = re.compile(r"env(\.\w+)?|config")
 
+_Named = Callable[[str], ast.expr | None]
 
-def text(
-    node: ast.expr,
-    environ: Mapping[str, str],
-    named: Callable[[str], ast.expr | None] = lambda _: None,
-) -> str | None:
-    """The text of `node`, empty for None; None if only running it would tell.
 
-    A call that reads a variable gives that of `environ`, else its default. `named` has the
-    expression that a name stands for.
+def text(node: ast.expr, environ: Mapping[str, str], named: _Named = lambda _: None) -> str | None:
+    """The text of `node`, empty for Python's None; None if it is known only at run time.
+
+    A call that reads a variable has the variable's value in `environ`, else its default. `named`
+    returns the expression that a name stands for.
     """
     if isinstance(node, ast.Constant):
         return node.value or "" if isinstance(node.value, str | None) else None
@@ -26,26 +25,14 @@ def text(
         meant = named(node.id)
         return text(meant, environ) if meant else None
     if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
-        return _first(node.values, environ, named)
+        texts = (text(value, environ, named) for value in node.values)
+        return next((found for found in texts if found != ""), "")
     if isinstance(node, ast.Call):
         return _read(node, environ, named)
     return None
 
 
-def _first(
-    nodes: list[ast.expr], environ: Mapping[str, str], named: Callable[[str], ast.expr | None]
-) -> str | None:
-    found: str | None = ""
-    for node in nodes:
-        found = text(node, environ, named)
-        if found != "":
-            break
-    return found
-
-
-def _read(
-    call: ast.Call, environ: Mapping[str, str], named: Callable[[str], ast.expr | None]
-) -> str | None:
+def _read(call: ast.Call, environ: Mapping[str, str], named: _Named) -> str | None:
     function = ast.unparse(call.func)
     if called(call) == "parse" and call.args:  # dj_database_url's
         return text(call.args[0], environ, named)

@@ -1,25 +1,14 @@
-"""Python modules, read and not run: what they assign, and what they import in which order."""
+"""The project's Python modules: their syntax trees and imports."""
 
 import ast
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 from project.source.tree import Place, Tree
 
-# Statements that are made of others.
+# Statements that contain statements.
 COMPOUND = (ast.If, ast.Try, ast.ExceptHandler, ast.With, ast.For, ast.While)
-UNKNOWN = object()  # a value that only running the module would tell
-
-
-@dataclass(frozen=True)
-class Value:
-    """What a module assigns to a name, and where. `value` is UNKNOWN unless it is a literal."""
-
-    value: Any
-    node: ast.expr
-    place: Place
 
 
 class Modules:
@@ -32,7 +21,7 @@ class Modules:
         self._parsed: dict[Path, ast.Module] = {}
 
     def file(self, name: str) -> Path | None:
-        """The file of the module `name`; None if it is not one of the project."""
+        """The file of the module `name`; None if the project has no such module."""
         path = self.folder.joinpath(*name.split("."))
         for found in (path.with_suffix(".py"), path / "__init__.py"):
             if found.is_file():
@@ -45,46 +34,17 @@ class Modules:
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
     def place(self, path: Path, node: ast.AST | None = None) -> Place:
-        """Where `node` stands in `path`."""
+        """The place of `node` in `path`."""
         return Place(self._tree.relative(path), getattr(node, "lineno", 0))
 
     def parse(self, path: Path) -> ast.Module:
-        """The syntax tree of `path`. Raises SyntaxError, which names the file and the line."""
+        """The syntax tree of `path`. Raises SyntaxError with the file and the line."""
         if path not in self._parsed:
             self._parsed[path] = ast.parse(path.read_bytes(), str(self._tree.relative(path)))
         return self._parsed[path]
 
-    def assigned(self, module: str, name: str) -> Value | None:
-        """What `module` assigns to `name` last, also through `from other import *`."""
-        values = self.candidates(module, name)
-        return values[-1] if values else None
-
-    def candidates(self, module: str, name: str, seen: frozenset[str] = frozenset()) -> list[Value]:
-        """All that `name` of `module` may be: several values where conditions decide."""
-        path = self.file(module)
-        if path is None or module in seen:
-            return []
-        found: list[Value] = []
-        for statement, conditional in statements(self.parse(path).body):
-            values = []
-            if isinstance(statement, ast.ImportFrom):
-                taken = {alias.asname or alias.name: alias.name for alias in statement.names}
-                if "*" in taken or name in taken:
-                    source = self.absolute(statement, module, path)
-                    values = self.candidates(source, taken.get(name, name), seen | {module})
-            elif isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value:
-                targets = (
-                    statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-                )
-                if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-                    place = self.place(path, statement)
-                    values = [Value(literal(statement.value), statement.value, place)]
-            if values:
-                found = [*found, *values] if conditional else values
-        return found
-
     def taken_in(self, module: str) -> list[str]:
-        """`module`, and the project's modules from which it takes all names (`import *`)."""
+        """`module`, and the project's modules from which it imports all names (`import *`)."""
         return self._reached(
             module,
             lambda statement: (
@@ -93,11 +53,11 @@ class Modules:
         )
 
     def reached(self, module: str) -> list[str]:
-        """`module`, and the project's modules that importing it imports."""
+        """`module`, and the project's modules that it imports, directly or not."""
         return self._reached(module, lambda _: True)
 
     def _reached(self, start: str, follows: Callable[[ast.stmt], bool]) -> list[str]:
-        """The project's modules to which the imports lead that `follows` accepts, nearest first."""
+        """The modules reached through the imports that `follows` accepts, nearest first."""
         found: list[str] = []
         waiting = [start]
         while waiting:
@@ -109,7 +69,7 @@ class Modules:
         return found
 
     def absolute(self, statement: ast.ImportFrom, module: str, path: Path) -> str:
-        """The module that `statement` of `module` imports from, by its whole name."""
+        """The full name of the module that `statement` of `module` imports from."""
         if not statement.level:
             return statement.module or ""
         parts = module.split(".")
@@ -117,7 +77,7 @@ class Modules:
         return ".".join([*parts[: len(parts) - up], *filter(None, [statement.module])])
 
     def imports(self, module: str) -> Iterator[tuple[ast.stmt, str]]:
-        """What `module` imports when it is imported, in order: the statement, a module's name.
+        """The imports that run when `module` is imported, in order: statement and module name.
 
         `from a import b` gives `a`, and `a.b` if that is a module of the project.
         """
@@ -129,7 +89,7 @@ class Modules:
                 yield statement, name
 
     def imported(self, statement: ast.stmt, module: str, path: Path) -> Iterator[str]:
-        """The modules that `statement` of `module` imports; none, if it is another statement."""
+        """The modules that `statement` of `module` imports."""
         if isinstance(statement, ast.Import):
             for alias in statement.names:
                 yield alias.name
@@ -141,12 +101,9 @@ class Modules:
                     yield f"{source}.{alias.name}"
 
 
-def literal(node: ast.expr) -> Any:
-    """The value of a literal, UNKNOWN for anything else."""
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return UNKNOWN
+def with_packages(name: str) -> Iterator[str]:
+    """The packages around the module `name`, outermost first, then `name`: Python's order."""
+    return accumulate(name.split("."), "{}.{}".format)
 
 
 def calls(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
@@ -158,7 +115,7 @@ def calls(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
 
 
 def called(node: ast.Call) -> str:
-    """The last part of the name that `node` calls; empty for anything but a name."""
+    """The last part of the name that `node` calls; empty if it does not call a name."""
     function = node.func
     if isinstance(function, ast.Attribute):
         return function.attr
@@ -166,10 +123,10 @@ def called(node: ast.Call) -> str:
 
 
 def statements(body: list[ast.stmt], conditional: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
-    """The statements that run on import, and whether a condition decides if they do."""
+    """The statements that may run on import, and whether a condition decides if they do."""
     for statement in body:
         yield statement, conditional
-        if isinstance(statement, ast.If) and _for_types_alone(statement.test):
+        if isinstance(statement, ast.If) and _is_for_type_checkers(statement.test):
             yield from statements(statement.orelse, conditional)
         elif isinstance(statement, COMPOUND):
             decided = conditional or not isinstance(statement, ast.With)
@@ -177,6 +134,5 @@ def statements(body: list[ast.stmt], conditional: bool = False) -> Iterator[tupl
                 yield from statements(getattr(statement, inner, []), decided)
 
 
-def _for_types_alone(test: ast.expr) -> bool:
-    """Whether only a type checker goes that way."""
+def _is_for_type_checkers(test: ast.expr) -> bool:
     return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")

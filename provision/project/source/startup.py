@@ -1,20 +1,20 @@
-"""What importing a module runs, in Python's order: whether Django is set up when it is needed."""
+"""What importing a module runs, in order: when Django is set up, and what needs it before."""
 
 import ast
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from project.source.modules import COMPOUND, Modules, called, statements
+from project.source.modules import COMPOUND, Modules, called, statements, with_packages
 
 _SETS_UP = ("get_asgi_application", "get_wsgi_application")
 
 
 @dataclass
 class Start:
-    """What becomes of the import of a module.
+    """The import of a module.
 
-    `set_up` is its statement by which Django is set up, there or in what that imports; `early` are
-    its statements before that which need Django set up, each with the way to what needs it.
+    `set_up` is the statement that sets Django up, itself or by what it imports. `early` are the
+    statements before it that need Django, each with the chain of imports that leads to the need.
     """
 
     set_up: ast.stmt | None = None
@@ -23,7 +23,7 @@ class Start:
 
 @dataclass(frozen=True)
 class _Event:
-    """Django is set up, or needed (`needs`), by `statement`, by `way` of what it imports."""
+    """`statement` sets Django up or needs it (`needs`), through the chain of imports `way`."""
 
     statement: ast.stmt
     way: tuple[str, ...]
@@ -31,7 +31,7 @@ class _Event:
 
 
 def follow(modules: Modules, module: str, installed: Collection[str] = ()) -> Start:
-    """Go through the import of `module`; `installed` are names of apps, among others."""
+    """Follow the import of `module`; `installed` contains the names of the installed apps."""
     found = Start()
     for event in _events(modules, module, installed, {module}):
         if not event.needs:
@@ -44,13 +44,13 @@ def follow(modules: Modules, module: str, installed: Collection[str] = ()) -> St
 def _events(
     modules: Modules, module: str, installed: Collection[str], seen: set[str]
 ) -> Iterator[_Event]:
-    """What the import of `module` does, in order; `seen` are modules that are imported already."""
+    """The events of importing `module`, in order; `seen` are the modules imported before."""
     path = modules.file(module)
     if path is None:
         return
     for statement, _ in statements(modules.parse(path).body):
         for imported in modules.imported(statement, module, path):
-            for name in _with_packages(imported):
+            for name in with_packages(imported):
                 if name in seen:
                     continue
                 seen.add(name)
@@ -66,25 +66,17 @@ def _events(
                 yield _Event(statement, ("calls get_user_model()",), needs=True)
 
 
-def _with_packages(name: str) -> Iterator[str]:
-    """`name`, after the packages around it: Python imports them first."""
-    parts = name.split(".")
-    for count in range(1, len(parts) + 1):
-        yield ".".join(parts[:count])
-
-
 def _holds_models(modules: Modules, name: str, installed: Collection[str]) -> bool:
-    """Whether importing `name` makes models: of the project, or of a package that is installed."""
+    """Whether importing `name` defines models, of the project or of an installed app."""
     app, models, _ = name.partition(".models")
     if not models:
         return False
     path = modules.file(name)
     if path is None:
         return app in installed or app.startswith("django.contrib.")
-    tree = modules.parse(path)
     return any(
         isinstance(node, ast.Import | ast.ImportFrom) and "django" in ast.unparse(node)
-        for node, _ in statements(tree.body)
+        for node, _ in statements(modules.parse(path).body)
     )
 
 
@@ -94,8 +86,7 @@ def sets_up(call: ast.Call) -> bool:
 
 
 def calls_made(statement: ast.stmt) -> Iterator[ast.Call]:
-    """The calls that run when `statement` does: none in a function, nor in another statement of
-    those that `statements` gives by themselves."""
+    """The calls that `statement` runs, without those in functions and in inner statements."""
     waiting: list[ast.AST] = [statement]
     while waiting:
         node = waiting.pop()

@@ -1,18 +1,20 @@
-"""The files of a project, as its authors keep them."""
+"""The files of a project."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
-# What tools leave or fetch; none of it is the project's own.
-_NOT_ITS_OWN = {
-    *("node_modules", "site-packages", "venv", "env", "__pycache__"),
-    *("build", "dist", "htmlcov"),
-}
+# The names that the bake does not copy, and folders that hold other people's code or build output.
+# A copy keeps those: a project may have a folder `build` or `dist` of its own.
+_NOT_SEARCHED = (
+    *(Path(__file__).parents[2] / "exclude.txt").read_text(encoding="utf-8").split(),
+    *("site-packages", "venv", "env", "build", "dist", "htmlcov"),
+)
 
 
 class InspectionError(Exception):
-    """Without what was looked for, nothing else can be: what, where, and the line to add."""
+    """Inspection cannot go on: says what is wrong, where, and which line to add."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Tree:
     root: Path
 
     def folders(self) -> Iterator[Path]:
-        """Its folders, the shallowest first."""
+        """The project's own folders, the shallowest first."""
         level = [self.root]
         while level:
             yield from level
@@ -44,17 +46,18 @@ class Tree:
                 if inner.is_dir()
                 and not inner.is_symlink()
                 and not inner.name.startswith(".")
-                and inner.name not in _NOT_ITS_OWN
+                and not any(fnmatch(inner.name, pattern) for pattern in _NOT_SEARCHED)
             ]
 
     def relative(self, path: Path) -> Path:
-        """`path` as it is told."""
+        """`path` relative to the project's root."""
         return path.relative_to(self.root)
 
     def text(self, path: Path) -> str:
-        """The text of `path`, without the mark that editors of Windows begin UTF-8 with.
+        """The text of `path`, without a byte order mark.
 
-        Raises InspectionError for another encoding: uv would read UTF-16, the bake's shell not.
+        Raises InspectionError for an encoding other than UTF-8: uv reads UTF-16, but the bake's
+        shell does not.
         """
         try:
             return path.read_text(encoding="utf-8-sig")
