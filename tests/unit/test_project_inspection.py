@@ -42,6 +42,17 @@ def test_given_settings_replace_the_search(plain_project: Path) -> None:
     assert found["PROCESSES"] == ("2", "the command line")
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["DJANGO_ROOT=src", "SETTINGS_MODULE=a.b", "ASGI_APPLICATION=a.b", "REQUIREMENTS=a.txt"],
+)
+def test_unusable_given_setting_is_refused(plain_project: Path, given: str) -> None:
+    name, _, value = given.partition("=")
+    (problem,) = problems(plain_project, {name: value})
+    assert name in problem
+    assert value in problem
+
+
 @pytest.mark.parametrize("folder", ["venv/site", "node_modules/tool", "build", ".hidden"])
 def test_other_peoples_folders_are_not_searched(plain_project: Path, folder: str) -> None:
     (plain_project / folder).mkdir(parents=True)
@@ -51,7 +62,7 @@ def test_other_peoples_folders_are_not_searched(plain_project: Path, folder: str
 
 
 def test_last_assignment_of_a_setting_counts(plain_project: Path) -> None:
-    add(plain_project / "rooms/settings.py", 'STATIC_URL = "files/"')
+    add(plain_project / "rooms/settings.py", 'STATIC_URL = "files/"\nSTATIC_URL += VERSION')
     assert settled(plain_project)["STATIC_URL"][0] == "/files/"
 
 
@@ -166,6 +177,8 @@ def test_report_names_the_place_of_overridden_settings(projects: Path) -> None:
 def test_https_settings_are_off_without_tls(
     plain_project: Path, given: dict[str, str], is_off: bool
 ) -> None:
-    add(plain_project / "rooms/settings.py", "SECURE_SSL_REDIRECT = True")
-    overridden = overrides.overrides(inspect(plain_project, {}), given)
-    assert ("SECURE_SSL_REDIRECT" in {name for name, _, _ in overridden}) is is_off
+    settings = "SECURE_SSL_REDIRECT = True\nSECURE_HSTS_SECONDS = 0"
+    add(plain_project / "rooms/settings.py", settings)
+    overridden = {name for name, *_ in overrides.overrides(inspect(plain_project, {}), given)}
+    assert ("SECURE_SSL_REDIRECT" in overridden) is is_off
+    assert "SECURE_HSTS_SECONDS" not in overridden
