@@ -29,7 +29,7 @@ def django_root(tree: Tree, given: str) -> tuple[Path, str | Place]:
     found = [folder for folder in tree.folders() if (folder / "manage.py").is_file()]
     if not found:
         raise InspectionError(
-            f"{tree.root} has no manage.py, in no folder: name the folder of a Django project"
+            f"{tree.root} has no manage.py in any folder: name the folder of a Django project"
         )
     depth = len(found[0].parts)
     rivals = [folder for folder in found if len(folder.parts) == depth]
