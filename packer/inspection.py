@@ -17,6 +17,7 @@ from project.examination import Examination, examine
 from project.findings import dependencies
 from project.findings.dependencies import DependencyError
 from project.given import GivenError
+from project.source.tree import InspectionError as UnreadableError
 from run import attempt
 from settings import SettingError
 
@@ -81,7 +82,7 @@ def refuse_unresolvable(project: Path, requirements: str, version: str) -> str:
     with tempfile.TemporaryDirectory() as work:
         try:
             converted = dependencies.requirements(file)
-        except DependencyError as error:
+        except (DependencyError, UnreadableError) as error:
             raise InspectionError(str(error)) from error
         if converted:
             file = Path(work) / "requirements.txt"

@@ -17,6 +17,7 @@ from project import given
 from project.examination import examine
 from project.findings import dependencies
 from project.findings.dependencies import DependencyError
+from project.source.tree import InspectionError
 
 
 def main() -> int:
@@ -38,7 +39,7 @@ def main() -> int:
 def _requirements(file: Path) -> int:
     try:
         print(dependencies.requirements(file) or "", end="")
-    except DependencyError as error:
+    except (DependencyError, InspectionError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -76,7 +76,7 @@ def test_procfile_names_processes_and_release_command(plain_project: Path) -> No
 
 @pytest.mark.parametrize(
     ("lines", "problem"),
-    [("worker: a\nworker: c", "Procfile, line 2: "), ("asgi: daphne", "Procfile: `asgi` is ")],
+    [("worker: a\nworker: c", "Procfile, line 2: "), ("asgi: daphne", "Procfile: the site's own processes are called `asgi`")],
 )
 def test_process_names_are_unique(plain_project: Path, lines: str, problem: str) -> None:
     (plain_project / "Procfile").write_text(lines)
@@ -93,7 +93,7 @@ def test_process_names_are_unique(plain_project: Path, lines: str, problem: str)
         ("celery -A gunicorn.app worker", None),
     ],
 )
-@pytest.mark.parametrize(("web", "advice"), [("", "call it `web`"), ("web: x\n", "PROCFILE=file")])
+@pytest.mark.parametrize(("web", "advice"), [("", "call it `web`"), ("web: x\n", "set PROCFILE")])
 def test_second_server_is_noted(
     plain_project: Path, command: str, server: str | None, web: str, advice: str
 ) -> None:

@@ -16,7 +16,7 @@ class Conflict:
 
 
 def conflicts(values: Mapping[str, str]) -> Iterator[Conflict]:
-    """Each setting of `values` that contradicts another. A bake refuses it.."""
+    """Each setting of `values` that contradicts another. A bake refuses it."""
     if values["HTTP_SERVER"] != "same" and not values["WSGI_APPLICATION"]:
         yield Conflict(
             "HTTP_SERVER",
