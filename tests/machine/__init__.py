@@ -1,7 +1,7 @@
-"""Start and drive the machines that the acceptance tests look at.
+"""Start and drive the machines under test.
 
-`Machine` is a virtual machine of ours, on a throw-away overlay of an image; `RemoteHost` is a host
-that already runs somewhere. Both speak the vocabulary of `Host`.
+`Machine` is a virtual machine on a throw-away overlay of an image; `RemoteHost` is a host that
+already runs. Both are a `Host`, with the vocabulary of the NixOS test driver.
 """
 
 from machine.cloud import Cloud

@@ -1,4 +1,4 @@
-"""The one door to programs of this host."""
+"""Running programs of this host."""
 
 import os
 import subprocess
@@ -8,10 +8,10 @@ from machine.error import MachineError
 
 
 def run(*command: str | Path) -> str:
-    """Run a program to its end and return what it wrote on stdout.
+    """Run a program to its end and return its stdout.
 
     Raises:
-        MachineError: it is not installed, or it failed; with what it wrote on stderr.
+        MachineError: the program is not installed, or it failed; with its stderr.
     """
     try:
         done = subprocess.run(
@@ -26,5 +26,5 @@ def run(*command: str | Path) -> str:
 
 
 def environment() -> dict[str, str]:
-    """This process's; Debian keeps mkfs.vfat in a folder that is not on an ordinary user's PATH."""
+    """Return this process's environment, with /usr/sbin on PATH, where Debian has mkfs.vfat."""
     return os.environ | {"PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}

@@ -1,4 +1,4 @@
-"""The disk of a machine: a throw-away overlay on an image that is only ever read."""
+"""The disk of a machine: a throw-away overlay on a read-only image."""
 
 import json
 from pathlib import Path
@@ -12,17 +12,15 @@ GIB = 1024**3
 def make_overlay(
     image: Path, overlay: Path, *, size_gib: int | None, image_format: str | None = None
 ) -> None:
-    """Make a qcow2 file on which a machine writes instead of on `image`.
+    """Create the qcow2 file `overlay`, which takes a machine's writes instead of `image`.
 
     Args:
-        image: a disk image of any format that qemu-img knows.
-        overlay: the file to make.
-        size_gib: size of the disk that the machine sees, in GiB; None leaves the image's.
-        image_format: qemu-img's name of it; None takes the one that its first bytes show, which
-            those of a fixed VHD do not.
+        size_gib: size of the machine's disk in GiB; None keeps the image's.
+        image_format: qemu-img's name of the image's format; None detects it from the first bytes,
+            which is not possible for a fixed VHD.
 
     Raises:
-        MachineError: there is no such image, it cannot be read, or it is larger than `size_gib`.
+        MachineError: the image is missing, unreadable, or larger than `size_gib`.
     """
     if not image.is_file():
         raise MachineError(f"{image}: no such image (`make image` builds one)")

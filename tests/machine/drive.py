@@ -1,4 +1,4 @@
-"""A small read-only drive with files, as clouds hand an instance what it is."""
+"""A small read-only drive with files, from which cloud-init configures an instance."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ from typing import Literal
 
 from machine.command import run
 
-SIZE_KIB = 1024  # user-data of every cloud is smaller than 64 KiB
+SIZE_KIB = 1024  # no cloud accepts user-data of more than 64 KiB
 
 Kind = Literal["disk", "cd"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drive:
-    """What is on it.
+    """The content of a drive.
 
     Attributes:
-        label: of its file system, by which it is found.
-        files: their texts, by their paths without a slash at the start.
-        kind: a disk, with vfat; or a CD, with ISO 9660 and Rock Ridge.
-        udf: whether a CD has UDF besides, which a system then takes it for.
+        label: of its file system; cloud-init finds the drive by it.
+        files: their texts, by relative path.
+        kind: a disk with vfat, or a CD with ISO 9660 and Rock Ridge.
+        udf: whether a CD has UDF as well, which Linux then prefers.
     """
 
     label: str
@@ -30,7 +30,7 @@ class Drive:
     udf: bool = False
 
     def write(self, path: Path) -> None:
-        """Write the file that QEMU attaches, in place of one that is there.
+        """Write the image of the drive to `path`; an older file there is replaced.
 
         Raises:
             MachineError: mkfs.vfat (dosfstools), mcopy (mtools) or genisoimage is missing or

@@ -1,17 +1,21 @@
-"""What can go wrong with a machine."""
+"""Errors of machines."""
 
 
 class MachineError(Exception):
-    """A machine did not do what was asked; the text says what, and shows the console's end."""
+    """A machine did not do what was requested; the text has the console's last lines."""
 
 
 class MachineTimeoutError(MachineError, TimeoutError):
-    """A deadline passed before what was waited for had happened."""
+    """A deadline passed before a condition held."""
 
 
 class KernelPanicError(MachineError):
-    """The guest's kernel has panicked; under emulation it may do so by no fault of its own."""
+    """The guest's kernel panicked, which emulation alone can cause."""
 
 
 class UnreachableError(MachineError):
-    """SSH could not be opened, or was lost before the command had ended."""
+    """No SSH connection, or the connection was lost before the command ended."""
+
+
+class NotYetError(Exception):
+    """The condition of a wait does not hold yet; the text says what holds instead."""

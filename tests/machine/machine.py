@@ -1,8 +1,7 @@
-"""A virtual machine of ours."""
+"""A virtual machine under QEMU."""
 
 import atexit
 import dataclasses
-import os
 import secrets
 import shutil
 import socket
@@ -11,7 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from tempfile import mkdtemp
 from typing import Any
 
 from machine import qemu
@@ -19,7 +18,7 @@ from machine.cloud import Cloud, Instance
 from machine.console import Console
 from machine.disk import make_overlay
 from machine.drive import Drive, Kind
-from machine.error import KernelPanicError, MachineError, MachineTimeoutError
+from machine.error import KernelPanicError, MachineError, MachineTimeoutError, NotYetError
 from machine.host import BOOT_SECONDS, Host
 from machine.metadata import MetadataServer
 from machine.monitor import Monitor
@@ -27,54 +26,44 @@ from machine.port import free_ports
 from machine.resolver import Resolver
 from machine.seed import cloud_config, seed
 from machine.ssh import Login, make_key
-from machine.wait import NotYetError
 
 WORKDIR = Path(__file__).parents[2] / "build/run"
-CONSOLE_LINES = 25
 PORT_ATTEMPTS = 5
 SHUTDOWN_SECONDS = 120.0
-# A power button pressed before systemd-logind listens is not heard, so it is pressed again.
+# systemd-logind misses a press of the power button before it listens, so the press is repeated.
 POWER_BUTTON_SECONDS = 15.0
-EXIT_SECONDS = 30.0  # for a QEMU that has been told to end or has said that it does
+EXIT_SECONDS = 30.0  # for QEMU after SIGKILL
 POLL_SECONDS = 0.2
-CONSOLE_SECONDS = 0.1  # between two looks at the console: what comes next may be the end
+CONSOLE_SECONDS = 0.1  # between two looks at the console: a test may cut the power at once
 
 
 class Machine(Host):
-    """A virtual machine on a throw-away overlay of an image; a context manager owns its life.
+    """A virtual machine on a throw-away overlay of an image.
 
-    Entering the context starts nothing, leaving it leaves no process, and of the files only the
-    console's log.
+    It is a context manager: entering starts nothing; leaving ends the machine and removes its
+    files except the console's log.
 
     Args:
-        image: the disk image; only ever read.
-        image_format: qemu-img's name of its format; None takes what its first bytes show.
-        name: what errors and the folder of the run are called.
-        cpus: number of virtual CPUs.
-        memory_mib: memory in MiB.
-        firmware: bios or uefi.
-        accelerator: kvm or tcg; None takes what works here, see `qemu.default_accelerator`.
-        disk_gib: size of the disk that the machine sees, in GiB; None leaves the image's.
-        ssh_user: the image's default user, whom cloud-init gives the key; None for the system that
-            the image's name begins with, laurel-ubuntu-24.04-amd64.qcow2 or any other.
-        user_data: what the seed holds instead of the default, a cloud-config with our key; the key
-            is in the meta-data then, as clouds give theirs.
-        extra_user_data: fields added to the default user-data (write_files, ...), which a machine
-            in a cloud has none of.
+        image: the disk image, which is only read.
+        image_format: qemu-img's name of its format; None detects it from the first bytes.
+        name: for error messages and the folder of the run.
+        accelerator: None takes what works here, see `qemu.default_accelerator`.
+        disk_gib: size of the machine's disk in GiB; None keeps the image's.
+        ssh_user: the image's default user, to whom cloud-init gives the key; None derives it from
+            the image's name, such as laurel-ubuntu-24.04-amd64.qcow2.
+        user_data: replaces the default user-data; the meta-data have the key then.
+        extra_user_data: more fields of the default user-data, such as write_files.
         hostname: local-hostname in the meta-data; None leaves the name to the image.
         workdir: folder that gets a folder for this run.
-        forwards: TCP ports, the guest's to one of 127.0.0.1, 0 for any free one; 22 is added.
-        restrict: cut the guest off from everything but the forwarded ports.
-        cloud: the cloud whose instance it is: it has no seed then, but what that cloud gives, and
-            its key comes from there.
-        network: whether it has a network card; without one nothing but its console is reached.
-        disk_bus: how its disk is attached; None leaves it to its cloud, to virtio-blk in none.
-        card: its network card; None leaves it to its cloud, to virtio-net in none.
-        key: private key of `ssh_user`, whom the image makes by itself; the machine is told nothing
-            then, it has neither a seed nor a key of the run.
+        http_port: port of 127.0.0.1 that leads to the machine's port 80; 0 for any free one.
+        cloud: has the machine be an instance of this cloud, which then replaces the seed.
+        network: whether the machine has a network card.
+        disk_bus: None takes the cloud's, or virtio-blk.
+        key: private key of `ssh_user` in an image that has that user already; the machine then
+            gets neither a seed nor a new key.
 
     Attributes:
-        public_key: the run's key, as a line of authorized_keys; only after the first `start`.
+        public_key: the run's key, as a line of authorized_keys; set by the first `start`.
     """
 
     def __init__(
@@ -93,19 +82,14 @@ class Machine(Host):
         extra_user_data: Mapping[str, Any] | None = None,
         hostname: str | None = None,
         workdir: Path = WORKDIR,
-        forwards: Mapping[int, int] | None = None,
-        restrict: bool = False,
+        http_port: int = 0,
         cloud: Cloud | None = None,
         network: bool = True,
         disk_bus: qemu.DiskBus | None = None,
-        card: qemu.Card | None = None,
+        card: qemu.Card = "virtio-net",
         key: Path | None = None,
     ) -> None:
         super().__init__(name)
-        if cloud is not None and not network:
-            raise MachineError(f"{name}: a cloud's metadata need a network")
-        if user_data is not None and extra_user_data is not None:
-            raise MachineError(f"{name}: extra_user_data adds to the default user_data only")
         self.image = image
         self.public_key = ""
         self._image_format = image_format
@@ -116,20 +100,17 @@ class Machine(Host):
         self._extra_user_data = extra_user_data
         self._hostname = hostname
         self._workdir = workdir
-        self._wanted_forwards = (
-            {22: 0, **({80: 0} if forwards is None else forwards)} if network else {}
-        )
-        self._restrict = restrict
+        self._wanted_forwards = {22: 0, 80: http_port} if network else {}
         self._hardware = qemu.Hardware(
             accelerator=accelerator or qemu.default_accelerator(),
             cpus=cpus,
             memory_mib=memory_mib,
             firmware=firmware,
-            # Not QEMU's default, which the machine that baked may have had: an image that knows
-            # only the baker's address must fail here.
-            mac=_new_card() if network else None,
+            # Never QEMU's default, which the baking machine may have had: an image that works with
+            # that address only must fail.
+            mac=_new_mac() if network else None,
             disk_bus=disk_bus or (cloud.disk_bus if cloud else "virtio-blk"),
-            card=card or (cloud.card if cloud else "virtio-net"),
+            card=card,
         )
         self._cloud = cloud
         self._metadata: MetadataServer | None = None
@@ -139,9 +120,9 @@ class Machine(Host):
         self._forwards: dict[int, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._monitor: Monitor | None = None
-        self._console_start = 0  # where this boot's part of the console's log begins
+        self._console_start = 0  # size of the console's log when this boot began
 
-    # Where it is
+    # State
 
     @property
     def folder(self) -> Path:
@@ -168,52 +149,51 @@ class Machine(Host):
 
     @property
     def console(self) -> Console:
-        """The serial console's log, which outlives the machine."""
+        """The serial console's log, which is kept after the end of the machine."""
         return Console(self.folder / "console.log")
 
     @property
     def pid(self) -> int | None:
-        """QEMU's process id, or None if it does not run."""
+        """QEMU's process id, or None if QEMU does not run."""
         return None if self._process is None else self._process.pid
 
     @property
     def running(self) -> bool:
-        """Whether QEMU runs; the guest may hang none the less."""
+        """Whether QEMU runs; the guest may still hang."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def accelerator(self) -> qemu.Accelerator:
-        """What runs the guest's instructions: kvm, or tcg, which is many times slower."""
+        """kvm, or tcg, which is many times slower."""
         return self._hardware.accelerator
 
-    def port(self, guest: int) -> int:
-        """Return the port of 127.0.0.1 that leads to a TCP port of the guest.
-
-        Raises:
-            MachineError: that port is not forwarded, or the machine was never started.
-        """
+    def _port(self, guest: int) -> int:
         if guest not in self._forwards:
             raise MachineError(f"{self.name}: no forward to port {guest}")
         return self._forwards[guest]
 
     @property
     def ssh_port(self) -> int:
-        """The port of 127.0.0.1 that leads to the guest's SSH."""
-        return self.port(22)
+        """The port of 127.0.0.1 that leads to the guest's SSH.
+
+        Raises:
+            MachineError: the machine has no network, or has never been started.
+        """
+        return self._port(22)
 
     @property
     def http_port(self) -> int:
-        """The port of 127.0.0.1 that leads to the guest's port 80."""
-        return self.port(80)
+        """The port of 127.0.0.1 that leads to the guest's port 80; raises as `ssh_port` does."""
+        return self._port(80)
 
     @property
     def url(self) -> str:
-        """The site as this host reaches it, without a slash at its end."""
+        """URL of the site from here, without a slash at the end."""
         return f"http://127.0.0.1:{self.http_port}"
 
     @property
     def login(self) -> Login:
-        """Where and as whom to log in."""
+        """Address, user and key of the SSH login."""
         return Login(
             address="127.0.0.1",
             port=self.ssh_port,
@@ -222,12 +202,19 @@ class Machine(Host):
             known_hosts=False,
         )
 
-    def console_tail(self, lines: int = CONSOLE_LINES) -> str:
-        """Return the console's last lines."""
-        return self.console.tail(lines)
+    @property
+    def metadata(self) -> MetadataServer:
+        """The cloud's metadata server, which keeps its log.
+
+        Raises:
+            MachineError: the machine is in no cloud, or has never been started.
+        """
+        if self._metadata is None:
+            raise MachineError(f"{self.name}: no cloud serves its metadata")
+        return self._metadata
 
     def _evidence(self) -> str:
-        tail = self.console_tail() or "(nothing)"
+        tail = self.console.tail() or "(nothing)"
         return f"\n--- last lines of {self.console.path}\n{tail}\n---"
 
     def _check(self) -> None:
@@ -240,7 +227,7 @@ class Machine(Host):
         if self._process.poll() is not None:
             raise MachineError(
                 f"{self.name}: QEMU has exited by itself ({self._process.returncode}): "
-                f"{self._stderr() or 'it said nothing'}{self._evidence()}"
+                f"{self._stderr() or 'no message'}{self._evidence()}"
             )
 
     def _check_kernel(self) -> None:
@@ -249,122 +236,37 @@ class Machine(Host):
                 f"{self.name}: the guest's kernel has panicked{self._evidence()}"
             )
 
+    def _check_stopped(self, what: str) -> None:
+        if self.running:
+            raise MachineError(f"{self.name}: is running; shut it down before it gets {what}")
+
     def _stderr(self) -> str:
         path = self.folder / "qemu.err"
         return path.read_text(errors="replace").strip() if path.exists() else ""
 
-    # Its life
-
-    def __enter__(self) -> "Machine":
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def start(self) -> None:
-        """Power on, the first time or again after `crash` or `shutdown`, on the same disk.
-
-        Returns once QEMU runs, long before the guest does.
-
-        Raises:
-            MachineError: it runs already, the image is missing, a port is taken, or QEMU will not.
-        """
-        if self.running:
-            raise MachineError(f"{self.name}: is running already")
-        self._power_off()
-        if self._folder is None:
-            self._prepare()
-        elif not self._disk.exists():
-            raise MachineError(f"{self.name}: its disk went when it was closed")
-        if self._hardware.firmware == "uefi" and not self._uefi_variables.exists():
-            shutil.copyfile(qemu.uefi_variables(), self._uefi_variables)
-        for attempt in range(1, PORT_ATTEMPTS + 1):
-            forwards = self._choose_ports(again=attempt > 1)
-            try:
-                self._power_on_with(forwards)
-            except _PortTakenError:
-                if attempt == PORT_ATTEMPTS:
-                    raise
-            else:
-                break
-        self._new_boot()
-
-    def refit(self, *, cpus: int, firmware: qemu.Firmware) -> None:
-        """Put the disk into another machine, as a cloud does that resizes one; it keeps its card.
-
-        Raises:
-            MachineError: it runs.
-        """
-        if self.running:
-            raise MachineError(f"{self.name}: runs; shut it down before it gets other hardware")
-        self._hardware = dataclasses.replace(self._hardware, cpus=cpus, firmware=firmware)
-
-    def reseed(
-        self,
-        *,
-        hostname: str | None = None,
-        extra_user_data: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Make another instance of the disk: another instance-id, and another card; the key stays.
-
-        So does a cloud that starts a machine from the image of an instance.
-
-        Args:
-            hostname: as for a new machine.
-            extra_user_data: as for a new machine.
-
-        Raises:
-            MachineError: it runs, has never been started, or is in a cloud and has no seed.
-        """
-        if self.running:
-            raise MachineError(f"{self.name}: runs; shut it down before it gets another seed")
-        if self._cloud is not None:
-            raise MachineError(f"{self.name}: has no seed: its cloud tells it what it is")
-        self._hostname = hostname
-        self._user_data = None
-        self._extra_user_data = extra_user_data
-        self._write_seed()
-        if self._hardware.mac is not None:
-            self._hardware = dataclasses.replace(self._hardware, mac=_new_card())
+    # First start
 
     def _prepare(self) -> None:
-        folder = self._workdir / f"{self.name}-{os.getpid()}"
-        count = 1
-        while True:
-            try:
-                folder.mkdir(parents=True)
-                break
-            except FileExistsError:  # this process has had a machine of that name
-                count += 1
-                folder = self._workdir / f"{self.name}-{os.getpid()}-{count}"
-        self._folder = folder.resolve()
+        self._workdir.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(mkdtemp(prefix=f"{self.name}-", dir=self._workdir)).resolve()
         atexit.register(self.close)
         try:
             make_overlay(
                 self.image, self._disk, size_gib=self._disk_gib, image_format=self._image_format
             )
-            self._introduce()
+            if self._key is not None:
+                # ssh refuses a key that others may read.
+                (self.folder / "key").touch(mode=0o600)
+                shutil.copyfile(self._key, self.folder / "key")
+                return
+            self.public_key = make_key(self.folder / "key")
+            if self._cloud is None:
+                self._write_seed()
+            else:
+                self._enter_cloud(self._cloud)
         except BaseException:
             self.close()
             raise
-
-    def _introduce(self) -> None:
-        """Tell the machine who may log in: on its seed, or as its cloud does."""
-        if self._key is not None:
-            # ssh takes no key that others may read.
-            (self.folder / "key").touch(mode=0o600)
-            shutil.copyfile(self._key, self.folder / "key")
-            return
-        self.public_key = make_key(self.folder / "key")
-        if self._cloud is None:
-            self._write_seed()
-        else:
-            self._enter_cloud(self._cloud)
 
     def _write_seed(self) -> None:
         meta_data: dict[str, Any] = {"instance-id": f"i-0{secrets.token_hex(8)}"}
@@ -377,15 +279,10 @@ class Machine(Host):
             meta_data["public-keys"] = [self.public_key]
         self._attach(seed(user_data=user_data, meta_data=meta_data))
 
-    def _attach(self, drive: Drive | None) -> None:
-        """Have that drive beside the disk from the next start on."""
-        self._drive = drive
-        if drive is not None:
-            drive.write(self._drive_file)
-
     def _enter_cloud(self, cloud: Cloud) -> None:
-        """Have the cloud tell this machine what it is, on each way that the cloud has."""
-        assert self._hardware.mac is not None
+        """Start the cloud's servers, and attach its drive."""
+        if self._hardware.mac is None:
+            raise MachineError(f"{self.name}: a cloud's metadata need a network")
         user_data = self._user_data
         if self._extra_user_data is not None:
             user_data = cloud_config(None, self._extra_user_data)
@@ -404,19 +301,43 @@ class Machine(Host):
         self._attach(cloud.drive(instance))
         self._hardware = dataclasses.replace(self._hardware, smbios=cloud.smbios(instance))
 
-    @property
-    def metadata(self) -> MetadataServer:
-        """The cloud's metadata server, which outlives each boot; its log outlives the machine.
+    def _attach(self, drive: Drive | None) -> None:
+        """Attach `drive` from the next start on."""
+        self._drive = drive
+        if drive is not None:
+            drive.write(self._drive_file)
+
+    # Power
+
+    def start(self) -> None:
+        """Power on, the first time or again after `crash` or `shutdown`, on the same disk.
+
+        Returns once QEMU runs, long before the guest has booted.
 
         Raises:
-            MachineError: the machine is in no cloud, or was never started.
+            MachineError: the machine already runs, the image is missing, a port is taken, or QEMU
+                does not start.
         """
-        if self._metadata is None:
-            raise MachineError(f"{self.name}: no cloud serves its metadata")
-        return self._metadata
+        if self.running:
+            raise MachineError(f"{self.name}: is already running")
+        self._power_off()
+        if self._folder is None:
+            self._prepare()
+        elif not self._disk.exists():
+            raise MachineError(f"{self.name}: has been closed, and its disk removed")
+        if self._hardware.firmware == "uefi" and not self._uefi_variables.exists():
+            shutil.copyfile(qemu.ovmf("VARS"), self._uefi_variables)
+        for attempt in range(1, PORT_ATTEMPTS + 1):
+            try:
+                self._power_on_with(self._choose_ports(again=attempt > 1))
+                break
+            except _PortTakenError:
+                if attempt == PORT_ATTEMPTS:
+                    raise
+        self._new_boot()
 
     def _choose_ports(self, *, again: bool) -> dict[int, int]:
-        """Return a port for each forward: the one asked for, the last boot's, or a free one."""
+        """Return a port for each forward: the requested one, the last boot's, or a free one."""
         free = free_ports(len(self._wanted_forwards))
         last = {} if again else self._forwards
         return {
@@ -427,24 +348,13 @@ class Machine(Host):
     def _power_on_with(self, forwards: dict[int, int]) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            wiring = qemu.Wiring(
-                disk=self._disk,
-                seed=self._drive_of("disk"),
-                cd=self._drive_of("cd"),
-                console=self.console.path,
-                uefi_variables=self._uefi_variables,
-                forwards=forwards,
-                restrict=self._restrict,
-                monitor=theirs.fileno(),
-                metadata=self._wired_metadata(),
-            )
-            command = qemu.command_line(self._hardware, wiring)
+            command = qemu.command_line(self._hardware, self._wiring(forwards, theirs.fileno()))
             if self._resolver is not None:
                 command = self._resolver.around(command)
             self._console_start = self.console.size()
             errors = self.folder / "qemu.err"
             self._process = qemu.spawn(command, monitor=theirs, errors=errors)
-            theirs.close()  # so that we hear when QEMU hangs up
+            theirs.close()  # so that the monitor notices QEMU's end
             try:
                 self._monitor = Monitor(ours.dup())
             except MachineError as error:
@@ -452,25 +362,34 @@ class Machine(Host):
                 raise self._startup_error(str(error)) from error
         self._forwards = forwards
 
-    def _wired_metadata(self) -> qemu.Metadata | None:
-        if self._cloud is None:
-            return None
-        return qemu.Metadata(addresses=self._cloud.addresses, port=self.metadata.port)
+    def _wiring(self, forwards: dict[int, int], monitor: int) -> qemu.Wiring:
+        uefi = self._hardware.firmware == "uefi"
+        return qemu.Wiring(
+            disk=self._disk,
+            seed=self._drive_of("disk"),
+            cd=self._drive_of("cd"),
+            console=self.console.path,
+            uefi_variables=self._uefi_variables if uefi else None,
+            forwards=forwards,
+            monitor=monitor,
+            metadata_port=self.metadata.port if self._cloud else None,
+            metadata_addresses=self._cloud.addresses if self._cloud else (),
+        )
 
     def _drive_of(self, kind: Kind) -> Path | None:
         return self._drive_file if self._drive and self._drive.kind == kind else None
 
-    def _startup_error(self, what: str) -> MachineError:
-        said = self._stderr() or what
-        if "host forwarding rule" not in said:
-            return MachineError(f"{self.name}: QEMU does not start: {said}")
+    def _startup_error(self, reason: str) -> MachineError:
+        message = self._stderr() or reason
+        if "host forwarding rule" not in message:
+            return MachineError(f"{self.name}: QEMU does not start: {message}")
         for port in self._wanted_forwards.values():
-            if port and f":{port}-" in said:
+            if port and f":{port}-" in message:
                 return MachineError(f"{self.name}: port {port} of 127.0.0.1 is taken")
-        return _PortTakenError(f"{self.name}: {said}")
+        return _PortTakenError(f"{self.name}: {message}")
 
     def _power_off(self) -> None:
-        """End QEMU if it runs, and forget it."""
+        """Kill QEMU if it runs."""
         self._hang_up()
         process, self._process = self._process, None
         if process is not None:
@@ -481,29 +400,29 @@ class Machine(Host):
             monitor.close()
 
     def crash(self) -> None:
-        """Cut the power: QEMU gets SIGKILL, and what the guest had not written out is lost.
+        """Cut the power: QEMU gets SIGKILL, and what the guest has not written out is lost.
 
-        It does not model a disk that lies about a flush: what QEMU had written is in this host's
-        page cache.
+        This does not model a disk that acknowledges a flush too early: what QEMU has written stays
+        in this host's page cache.
 
         Raises:
-            MachineError: it does not run.
+            MachineError: the machine does not run.
         """
         self._check_process()
         self._power_off()
 
     def shutdown(self, timeout: float = SHUTDOWN_SECONDS) -> None:
-        """Press the power button, and wait until the guest has switched itself off.
+        """Press the power button, and wait until the guest has powered off.
 
         Raises:
-            MachineTimeoutError: it still runs after `timeout` seconds.
-            MachineError: it does not run, or QEMU ended in error.
+            MachineTimeoutError: the guest still runs after `timeout` seconds.
+            MachineError: the machine does not run, or QEMU failed.
         """
         self._check_process()
         process = self._process
         assert process is not None
         start = pressed = time.monotonic()
-        self._require_monitor().execute("system_powerdown")
+        self._execute("system_powerdown")
         while process.poll() is None:
             self._check_kernel()
             now = time.monotonic()
@@ -514,8 +433,8 @@ class Machine(Host):
                 )
             if now - pressed >= POWER_BUTTON_SECONDS:
                 pressed = now
-                with suppress(MachineError):  # it may end at this very moment
-                    self._require_monitor().execute("system_powerdown")
+                with suppress(MachineError):  # QEMU may exit at this moment
+                    self._execute("system_powerdown")
             time.sleep(POLL_SECONDS)
         if process.returncode != 0:
             self._check_process()
@@ -523,13 +442,11 @@ class Machine(Host):
         self._power_off()
 
     def wait_for_console(self, pattern: str, timeout: float = BOOT_SECONDS) -> None:
-        """Wait until this boot has written on the serial console what a regular expression matches.
-
-        It is seen a tenth of a second after QEMU logged it, long before anyone can log in.
+        """Wait until the console's log of this boot matches a regular expression.
 
         Raises:
             MachineTimeoutError: not within `timeout` seconds.
-            MachineError: it does not run, or its kernel has panicked.
+            MachineError: the machine does not run, or its kernel has panicked.
         """
 
         def probe(_remaining: float) -> None:
@@ -538,8 +455,17 @@ class Machine(Host):
 
         self._wait(f"{pattern!r} on the console", probe, timeout, CONSOLE_SECONDS)
 
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
-        """End the machine and remove its files but the console's log; twice does no harm."""
+        """End the machine, and remove its files except the console's log.
+
+        A second call has no effect.
+        """
         self._power_off()
         if self._metadata is not None:
             self._metadata.close()
@@ -554,61 +480,83 @@ class Machine(Host):
         if not self.console.path.exists():
             self._folder.rmdir()
 
-    # Its state
+    # Changes between two boots, and snapshots
 
-    def save(self, name: str) -> None:
-        """Keep memory, devices and disk as they are now, under `name`, in the overlay.
+    def refit(self, *, cpus: int, firmware: qemu.Firmware) -> None:
+        """Put the disk into other hardware, as a cloud does on a resize; the card stays.
 
         Raises:
-            MachineError: it does not run, or QEMU can't.
+            MachineError: the machine runs.
+        """
+        self._check_stopped("other hardware")
+        self._hardware = dataclasses.replace(self._hardware, cpus=cpus, firmware=firmware)
+
+    def reseed(
+        self,
+        *,
+        hostname: str | None = None,
+        extra_user_data: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Give the disk another instance-id and another card, but the same key.
+
+        A cloud does so when it starts a machine from the image of an instance.
+
+        Args:
+            hostname: as for a new machine.
+            extra_user_data: as for a new machine.
+
+        Raises:
+            MachineError: the machine runs, has never been started, or is in a cloud.
+        """
+        self._check_stopped("another seed")
+        if self._cloud is not None:
+            raise MachineError(f"{self.name}: is in a cloud and has no seed")
+        self._hostname = hostname
+        self._user_data = None
+        self._extra_user_data = extra_user_data
+        self._write_seed()
+        if self._hardware.mac is not None:
+            self._hardware = dataclasses.replace(self._hardware, mac=_new_mac())
+
+    def save(self, name: str) -> None:
+        """Save memory, devices and disk under `name` in the overlay.
+
+        Raises:
+            MachineError: the machine does not run, or QEMU cannot save it.
         """
         self._human(f"savevm {name}")
 
     def restore(self, name: str) -> None:
-        """Bring back what `save` kept: the same boot goes on, and its clock is behind.
+        """Restore what `save` saved: the same boot goes on, with its clock behind.
 
         Raises:
-            MachineError: it does not run, or nothing was kept under `name`.
+            MachineError: the machine does not run, or `name` was never saved.
         """
         self._hang_up()
         self._human(f"loadvm {name}")
 
     def _human(self, command: str) -> None:
-        """Run a command of QEMU's human monitor, which says nothing when all is well."""
+        """Run a command of QEMU's human monitor, which prints nothing on success."""
         self._check()
-        said = self._require_monitor().execute("human-monitor-command", **{"command-line": command})
-        if said:
-            raise MachineError(f"{self.name}: {command}: {str(said).strip()}")
+        message = self._execute("human-monitor-command", **{"command-line": command})
+        if message:
+            raise MachineError(f"{self.name}: {command}: {str(message).strip()}")
 
-    # Its network
-
-    def block_network(self) -> None:
-        """Pull the network cable; open connections hang and are not closed."""
-        self._set_link(up=False)
-
-    def unblock_network(self) -> None:
-        """Plug the network cable in again."""
-        self._set_link(up=True)
-
-    def _set_link(self, *, up: bool) -> None:
-        self._check_process()
-        self._require_monitor().execute("set_link", name=qemu.NETWORK_DEVICE, up=up)
-
-    def _require_monitor(self) -> Monitor:
+    def _execute(self, command: str, **arguments: object) -> object:
         if self._monitor is None:
             raise MachineError(f"{self.name}: is not running")
-        return self._monitor
+        return self._monitor.execute(command, **arguments)
 
 
 def default_user(image: Path) -> str:
-    """Return the user to whom cloud-init gives the key, by what the image's name begins with."""
+    """Return the default user of the system that the image's name contains."""
     return "ubuntu" if "ubuntu" in image.name else "debian"
 
 
-def _new_card() -> str:
-    """Return an Ethernet address of those that are QEMU's."""
+def _new_mac() -> str:
+    """Return a random Ethernet address in QEMU's range."""
     return ":".join(["52:54:00", *(f"{byte:02x}" for byte in secrets.token_bytes(3))])
 
 
 class _PortTakenError(MachineError):
-    """Somebody took a port between our choice and QEMU's use of it."""
+    """Another process took a port between its choice and its use by QEMU."""

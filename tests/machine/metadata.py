@@ -1,24 +1,19 @@
-"""A cloud's metadata server on this host, with a log of all that it was asked."""
+"""The metadata server of an emulated cloud, on this host, with a log of its requests."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Literal
-
-Token = Literal["none", "valid", "wrong"]
-BODY_BYTES = 1 << 20
+from typing import Union
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """One request.
+class Request:
+    """An HTTP request.
 
     Attributes:
-        method: GET, PUT, ...
-        path: as written, with its query.
-        headers: their names in lower case.
-        body: what was sent with it, at most BODY_BYTES.
+        path: as the client wrote it, with the query.
+        headers: by their names in lower case.
     """
 
     method: str
@@ -28,91 +23,94 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a cloud says to a request.
-
-    Attributes:
-        status: as HTTP has it.
-        text: the body.
-        token: what the request had to show, where the cloud asks for something.
-        headers: besides the length of the body, which is plain text if none tells its type.
-    """
+class Logged(Request):
+    """A request in the log, with the status of the response."""
 
     status: int
-    text: str = ""
-    token: Token = "none"  # a word about it
-    headers: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """A line of the log: a request, what it had to show, and the status that it got."""
+class Response:
+    """An HTTP response."""
 
-    method: str
-    path: str
-    token: Token
     status: int
-    body: bytes = b""
+    text: str = ""
 
 
-Service = Callable[[Question], Answer]
+Service = Callable[[Request], Response]
+
+# Folders and texts, as EC2 lays out its metadata. A key "0=name" is listed with its name, and
+# requested by its number.
+Tree = Mapping[str, Union[str, "Tree"]]
+
+
+def pages_of(tree: Tree, path: str = "") -> dict[str, str]:
+    """Return each text of `tree` and the listing of each folder, by path."""
+    listing = (
+        name if isinstance(below, str) or "=" in name else f"{name}/"
+        for name, below in tree.items()
+    )
+    pages = {path: "\n".join(listing)}
+    for name, below in tree.items():
+        where = f"{path}/{name.partition('=')[0]}"
+        pages |= {where: below} if isinstance(below, str) else pages_of(below, where)
+    return pages
+
+
+def serve_pages(pages: Mapping[str, str]) -> Service:
+    """Return a service that knows these texts, by path without a slash at the end."""
+
+    def serve(request: Request) -> Response:
+        if request.method != "GET":
+            return Response(status=405)
+        text = pages.get(request.path.rstrip("/"))
+        return Response(status=404) if text is None else Response(status=200, text=text)
+
+    return serve
 
 
 class MetadataServer:
-    """Serves one machine's metadata on a free port of 127.0.0.1, from now until it is closed.
+    """Serves one machine's metadata on a free port of 127.0.0.1 until it is closed.
 
     Args:
-        service: answers each request, in a thread of its own.
+        service: called for each request, in a thread of its own.
 
     Attributes:
-        port: where it listens.
-        log: what it was asked, in the order of its answers.
+        log: the requests, in the order of their responses.
     """
 
     def __init__(self, service: Service) -> None:
-        self.log: list[Asked] = []
+        self.log: list[Logged] = []
         log = self.log
 
         class Handler(BaseHTTPRequestHandler):
             def _serve(self) -> None:
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                length = min(int(headers.get("content-length", 0)), BODY_BYTES)
-                question = Question(
+                request = Request(
                     method=self.command,
                     path=self.path,
-                    headers=headers,
-                    body=self.rfile.read(length),
+                    headers={name.lower(): value for name, value in self.headers.items()},
+                    body=self.rfile.read(int(self.headers.get("Content-Length", 0))),
                 )
-                answer = service(question)
-                log.append(
-                    Asked(
-                        method=question.method,
-                        path=question.path,
-                        token=answer.token,
-                        status=answer.status,
-                        body=question.body,
-                    )
-                )
-                body = answer.text.encode()
-                self.send_response(answer.status)
-                for name, value in {"Content-Type": "text/plain", **(answer.headers or {})}.items():
-                    self.send_header(name, value)
+                response = service(request)
+                log.append(Logged(**vars(request), status=response.status))
+                body = response.text.encode()
+                self.send_response(response.status)
+                self.send_header("Content-Type", "text/plain")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(body)
+                self.wfile.write(body)
 
             # The names that http.server looks for.
-            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815
+            do_GET = do_PUT = do_POST = _serve  # noqa: N815
 
             def log_message(self, *_arguments: object) -> None:
-                """Say nothing: `log` has it."""
+                """Write nothing on stderr: `log` has it."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = int(self._server.server_address[1])
         Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
 
     def close(self) -> None:
-        """Stop; twice does no harm. The log stays."""
+        """Stop serving; the log stays. A second call has no effect."""
         self._server.shutdown()
         self._server.server_close()

@@ -14,7 +14,9 @@ from machine.error import MachineError
 
 T = TypeVar("T")
 
-# The client logs a traceback when QEMU is killed, which for us is an ordinary end.
+ANSWER_SECONDS = 120.0  # for the greeting and for each command
+
+# The client logs a traceback when QEMU is killed, which is an ordinary end here.
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 
 
@@ -25,12 +27,13 @@ def _loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def _wait(coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
-    return asyncio.run_coroutine_threadsafe(asyncio.wait_for(coroutine, timeout), _loop()).result()
+def _wait(coroutine: Coroutine[Any, Any, T]) -> T:
+    limited = asyncio.wait_for(coroutine, ANSWER_SECONDS)
+    return asyncio.run_coroutine_threadsafe(limited, _loop()).result()
 
 
 def call_in_lasting_thread(function: Callable[[], T]) -> T:
-    """Call `function` in a thread that ends when this process does, and return its answer."""
+    """Call `function` in a thread that lives as long as this process, and return its result."""
 
     async def call() -> T:
         return function()
@@ -42,36 +45,34 @@ class Monitor:
     """A connection to the monitor of one QEMU.
 
     Args:
-        connection: our end of the socket of which QEMU holds the other; closed with the monitor.
-        timeout: seconds QEMU may take to greet and to answer a command.
+        connection: our end of the socket whose other end QEMU has; closed with the monitor.
 
     Raises:
         MachineError: QEMU did not greet, most often because it has exited.
     """
 
-    def __init__(self, connection: socket.socket, *, timeout: float = 120) -> None:
-        self._timeout = timeout
+    def __init__(self, connection: socket.socket) -> None:
         self._client = QMPClient("machine")
         try:
-            _wait(self._client.connect(connection), timeout)
+            _wait(self._client.connect(connection))
         except (QMPError, OSError, TimeoutError) as error:
             connection.close()
             raise MachineError(f"QEMU's monitor does not answer: {error}") from error
 
     def execute(self, command: str, **arguments: object) -> object:
-        """Run one QMP command and return what it returns.
+        """Run a QMP command and return its result.
 
         Raises:
-            MachineError: QEMU refused the command, or is gone.
+            MachineError: QEMU refused the command, or has exited.
         """
         try:
-            return _wait(self._client.execute(command, arguments), self._timeout)
+            return _wait(self._client.execute(command, arguments))
         except (QMPError, OSError, TimeoutError) as error:
             raise MachineError(f"QMP {command}: {error}") from error
 
     def close(self) -> None:
-        """Hang up, whether or not QEMU is still there."""
+        """Disconnect, whether or not QEMU still runs."""
         try:
-            _wait(self._client.disconnect(), self._timeout)
+            _wait(self._client.disconnect())
         except (QMPError, OSError, EOFError, TimeoutError):
-            return  # QEMU hung up first
+            return  # QEMU closed its end first

@@ -5,9 +5,9 @@ from contextlib import ExitStack
 
 
 def free_ports(count: int) -> list[int]:
-    """Return `count` distinct ports of 127.0.0.1 on which nobody listens at this moment.
+    """Return `count` distinct ports of 127.0.0.1 that are free at this moment.
 
-    Another process may take one before it is used, so whoever uses it must be ready to ask again.
+    Another process may take one before the caller does: be ready to try again.
     """
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""QEMU: its command line, and starting it so that it cannot outlive us."""
+"""QEMU: its command line, and a start that ties QEMU's life to this process."""
 
 import os
 import shutil
@@ -22,34 +22,33 @@ PROGRAM = "qemu-system-x86_64"
 OVMF = Path("/usr/share/OVMF")  # Debian's and Ubuntu's package ovmf
 ACCELERATOR_SCRIPT = Path(__file__).parents[2] / "packer/accelerator.sh"
 
-NETWORK_DEVICE = "nic0"
 # The devices that put the drive "disk" on a bus.
 DISKS: Mapping[DiskBus, Sequence[str]] = {
     "virtio-blk": ["virtio-blk-pci,drive=disk,bootindex=0"],
     "virtio-scsi": ["virtio-scsi-pci,id=scsi0", "scsi-hd,bus=scsi0.0,drive=disk,bootindex=0"],
     "nvme": ["nvme,serial=disk,drive=disk,bootindex=0"],
     "pvscsi": ["pvscsi,id=scsi0", "scsi-hd,bus=scsi0.0,drive=disk,bootindex=0"],
-    "ide": ["ide-hd,drive=disk,bootindex=0"],  # on the board "q35" that is SATA
+    "ide": ["ide-hd,drive=disk,bootindex=0"],  # SATA on the board "q35"
 }
 CARDS: Mapping[Card, str] = {"virtio-net": "virtio-net-pci", "vmxnet3": "vmxnet3"}
 
-# A cloud's network. QEMU serves metadata only at an address of the guest's own network, so that is
-# one which has those of EC2's default VPC, 172.31.0.0/16, the link-local ones, and Azure's.
-CLOUD_ADDRESS = "172.31.0.15"  # of the machine, which is alone there
+# A cloud's network. QEMU forwards only addresses of the guest's own network, so that network must
+# contain EC2's default VPC, 172.31.0.0/16, the link-local addresses, and Azure's wire server.
+CLOUD_ADDRESS = "172.31.0.15"  # of the machine
 CLOUD_GATEWAY = "172.31.0.1"
 CLOUD_RESOLVER = "172.31.0.2"
 CLOUD_NETMASK = "240.0.0.0"  # the /4 below
 CLOUD_NETWORK = (
     f"net=160.0.0.0/4,host={CLOUD_GATEWAY},dns={CLOUD_RESOLVER},dhcpstart={CLOUD_ADDRESS}"
 )
-CARRIER = "socat"  # carries a connection of the guest to the metadata server
+CARRIER = "socat"  # connects the guest to the metadata server
 
 
 def default_accelerator() -> Accelerator:
-    """Return what LAUREL_ACCEL names, else what packer/accelerator.sh finds to work here.
+    """Return the value of LAUREL_ACCEL, or what packer/accelerator.sh prints.
 
     Raises:
-        MachineError: neither says kvm or tcg.
+        MachineError: neither gives kvm or tcg.
     """
     source = "LAUREL_ACCEL"
     found = os.environ.get(source)
@@ -59,23 +58,18 @@ def default_accelerator() -> Accelerator:
             raise MachineError(f"{source} is missing: set LAUREL_ACCEL to kvm or tcg")
         found = run(ACCELERATOR_SCRIPT).strip()
     if found not in get_args(Accelerator):
-        raise MachineError(f"{source}: {found!r} is not an accelerator, kvm and tcg are")
+        raise MachineError(f"{source}: {found!r} is not an accelerator; use kvm or tcg")
     return cast(Accelerator, found)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """What a machine is made of.
+    """A machine's hardware.
 
     Attributes:
-        accelerator: kvm, or tcg where the processor cannot virtualise.
-        cpus: number of virtual CPUs.
-        memory_mib: memory in MiB.
-        firmware: bios on the old "pc" board, uefi on "q35", as clouds pair them.
-        mac: Ethernet address of the network card; None for a machine that has none.
-        smbios: the tables that its firmware shows, each a value of QEMU's -smbios.
-        disk_bus: where its disk is.
-        card: what its network card is.
+        firmware: bios on the old board "pc", uefi on "q35", as clouds combine them.
+        mac: Ethernet address of the network card; None for no card.
+        smbios: tables of the firmware, each a value of QEMU's -smbios.
     """
 
     accelerator: Accelerator
@@ -89,65 +83,39 @@ class Hardware:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metadata:
-    """A cloud's metadata server.
-
-    Attributes:
-        addresses: where the guest finds it, on port 80.
-        port: the one of 127.0.0.1 where it listens.
-    """
-
-    addresses: Sequence[str]
-    port: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Wiring:
-    """What a machine is connected to on this host.
+    """A machine's connections to this host.
 
     Attributes:
         disk: qcow2 file that the machine writes.
-        seed: file system image with user-data, attached read-only; None for no such disk.
-        cd: image of a CD that is in the machine's drive; None for no such drive.
-        metadata: the cloud's metadata server; None for a machine that is in no cloud.
+        seed: disk image with user-data, attached read-only; None for no such disk.
+        cd: image of a CD; None for no CD drive.
         console: log to which the serial port is appended.
-        uefi_variables: a copy of OVMF's variables that this machine may write; None under BIOS.
-        forwards: TCP ports, the guest's to the one of 127.0.0.1 that leads to it.
-        restrict: cut the guest off from everything but the forwarded ports.
-        monitor: our caller's file descriptor on which QEMU speaks QMP.
+        uefi_variables: a writable copy of OVMF's variables; None under BIOS.
+        forwards: ports of 127.0.0.1 here, by the guest's TCP port.
+        monitor: our file descriptor on which QEMU speaks QMP.
+        metadata_port: port of 127.0.0.1 here of the cloud's metadata server; None for no cloud.
+        metadata_addresses: its addresses in the guest.
     """
 
     disk: Path
     seed: Path | None
+    cd: Path | None = None
     console: Path
     uefi_variables: Path | None
     forwards: Mapping[int, int]
-    restrict: bool
     monitor: int
-    metadata: Metadata | None = None
-    cd: Path | None = None
+    metadata_port: int | None = None
+    metadata_addresses: Sequence[str] = ()
 
 
-def uefi_code() -> Path:
-    """Return OVMF's code.
-
-    Raises:
-        MachineError: it is not installed.
-    """
-    return _ovmf("OVMF_CODE_4M.fd")
-
-
-def uefi_variables() -> Path:
-    """Return OVMF's variables as delivered, to be copied for each machine.
+def ovmf(part: Literal["CODE", "VARS"]) -> Path:
+    """Return OVMF's code, or its variables, of which each machine needs a copy.
 
     Raises:
-        MachineError: they are not installed.
+        MachineError: OVMF is not installed.
     """
-    return _ovmf("OVMF_VARS_4M.fd")
-
-
-def _ovmf(name: str) -> Path:
-    path = OVMF / name
+    path = OVMF / f"OVMF_{part}_4M.fd"
     if not path.is_file():
         raise MachineError(f"{path} is missing, UEFI needs it: install the package ovmf")
     return path
@@ -162,7 +130,7 @@ def command_line(hardware: Hardware, wiring: Wiring) -> list[str]:
     """Return the command that runs a machine.
 
     Raises:
-        MachineError: UEFI is asked for, and OVMF is not installed.
+        MachineError: the firmware is UEFI, and OVMF is not installed.
     """
     accelerators = {"kvm": ["-accel", "kvm", "-cpu", "host"],
                     "tcg": ["-accel", "tcg,thread=multi", "-cpu", "max"]}  # fmt: skip
@@ -200,32 +168,27 @@ def command_line(hardware: Hardware, wiring: Wiring) -> list[str]:
     if hardware.mac is not None:
         command += [
             "-netdev", _network(wiring),
-            "-device",
-            f"{CARDS[hardware.card]},id={NETWORK_DEVICE},netdev=net0,mac={hardware.mac}",
+            "-device", f"{CARDS[hardware.card]},netdev=net0,mac={hardware.mac}",
         ]  # fmt: skip
     for table in hardware.smbios:
         command += ["-smbios", table]
-    if hardware.firmware == "uefi":
-        if wiring.uefi_variables is None:
-            raise MachineError("UEFI needs a file for its variables")
+    if wiring.uefi_variables is not None:
         command += [
-            "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_value(uefi_code())}",
+            "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_value(ovmf('CODE'))}",
             "-drive", f"if=pflash,unit=1,format=raw,file={_value(wiring.uefi_variables)}",
         ]  # fmt: skip
     return command
 
 
 def _network(wiring: Wiring) -> str:
-    """Return the network that QEMU is to play for the guest."""
-    network = "user,id=net0" + (",restrict=on" if wiring.restrict else "")
-    if wiring.metadata is not None:
+    """Return the value of -netdev."""
+    network = "user,id=net0"
+    if wiring.metadata_port is not None:
         network += "," + CLOUD_NETWORK
-        for address in wiring.metadata.addresses:
-            # One process a connection; QEMU's own way to a port carries a single one.
-            network += (
-                f",guestfwd=tcp:{address}:80"
-                f"-cmd:{CARRIER} STDIO TCP4:127.0.0.1:{wiring.metadata.port}"
-            )
+        # A process for each connection: QEMU's own forward to a port takes only one.
+        carrier = f"{CARRIER} STDIO TCP4:127.0.0.1:{wiring.metadata_port}"
+        for address in wiring.metadata_addresses:
+            network += f",guestfwd=tcp:{address}:80-cmd:{carrier}"
     for guest, host in wiring.forwards.items():
         network += f",hostfwd=tcp:127.0.0.1:{host}-:{guest}"
     return network
@@ -234,17 +197,18 @@ def _network(wiring: Wiring) -> str:
 def spawn(command: list[str], *, monitor: socket.socket, errors: Path) -> subprocess.Popen[bytes]:
     """Start QEMU so that it dies with this process, even by SIGKILL.
 
-    The kernel sends the death signal when the *thread* that forked ends, so a thread that lasts as
-    long as the process does the fork. The shell covers a death of ours before the signal was set.
-    QEMU gets a process group of its own: a Ctrl-C is for us, who then stop it in order.
+    The kernel sends the death signal when the *thread* that forked ends, so a thread that lives as
+    long as the process forks. The shell covers the case that this process dies before the signal
+    is set. QEMU gets a process group of its own, so that Ctrl-C reaches this process alone, which
+    then shuts QEMU down.
 
     Args:
         command: what `command_line` returned.
         monitor: QEMU's end of the monitor's socket.
-        errors: file for what QEMU says on stderr.
+        errors: file for QEMU's stderr.
 
     Raises:
-        MachineError: QEMU, setpriv, or what carries metadata is not installed.
+        MachineError: QEMU, setpriv, or socat (for metadata) is not installed.
     """
     needed = {PROGRAM: "qemu-system-x86", "setpriv": "util-linux"}
     if any(f"-cmd:{CARRIER} " in argument for argument in command):

@@ -7,20 +7,21 @@ from urllib.parse import urlsplit
 from machine.error import MachineError
 from machine.host import Host
 from machine.ssh import Login
+from machine.tunnel import open_tunnel
 
 
 class RemoteHost(Host):
-    """A host reached by nothing but SSH and HTTP.
+    """A host that is reached by SSH and HTTP only.
 
     Args:
         target: `user@address` or `user@address:port`; an IPv6 address stands in brackets.
-        key: file with a private key; None tries the agent's and the usual files.
-        url: the site as this host reaches it; None means port 80 of the address.
-        through_ssh: reach the site by a tunnel, which outlives a reboot of the host.
+        key: file with a private key; None tries the SSH agent's and the usual files.
+        url: URL of the site from here; None means port 80 of the address.
+        through_ssh: reach the site by a tunnel, which survives a reboot of the host.
         known_hosts: refuse a host whose key contradicts ~/.ssh/known_hosts.
 
     Raises:
-        MachineError: `target` is not of that form.
+        MachineError: `target` has another form.
     """
 
     def __init__(
@@ -50,27 +51,29 @@ class RemoteHost(Host):
         )
         address = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         if through_ssh:
-            url = f"http://127.0.0.1:{self._open.enter_context(self.tunnel(80))}"
+            # A lambda, because a reboot replaces the connection.
+            tunnel = open_tunnel(lambda: self._ssh().transport(), 80)
+            url = f"http://127.0.0.1:{self._open.enter_context(tunnel)}"
         self._url = (url or f"http://{address}").rstrip("/")
 
     @property
     def login(self) -> Login:
-        """Where and as whom to log in."""
+        """Address, user and key of the SSH login."""
         return self._login
 
     @property
     def url(self) -> str:
-        """The site as this host reaches it, without a slash at its end."""
+        """URL of the site from here, without a slash at the end."""
         return self._url
 
     def _check(self) -> None:
-        """Do nothing: whether it lives shows when it is asked something."""
+        """Never raise: only a request shows whether the host still runs."""
 
     def _evidence(self) -> str:
-        return ""  # nobody reads its console
+        return ""  # its console cannot be read
 
     def close(self) -> None:
-        """Hang up; the host goes on."""
+        """Disconnect; the host goes on."""
         self._open.close()
         self._hang_up()
 
@@ -81,24 +84,9 @@ class RemoteHost(Host):
         self.close()
 
     def start(self) -> None:
-        """Refuse: it already runs."""
-        raise self._no_hypervisor("start")
+        """Raise MachineError: only a hypervisor can start a host."""
+        raise MachineError(f"{self.name}: start needs the hypervisor; SSH is all there is")
 
     def crash(self) -> None:
-        """Refuse: only a hypervisor can cut the power."""
-        raise self._no_hypervisor("crash")
-
-    def shutdown(self) -> None:
-        """Refuse: nobody here could start it again."""
-        raise self._no_hypervisor("shutdown")
-
-    def block_network(self) -> None:
-        """Refuse: there would be no way back in."""
-        raise self._no_hypervisor("block_network")
-
-    def unblock_network(self) -> None:
-        """Refuse, as `block_network` does."""
-        raise self._no_hypervisor("unblock_network")
-
-    def _no_hypervisor(self, what: str) -> MachineError:
-        return MachineError(f"{self.name}: {what} needs the hypervisor; SSH is all there is")
+        """Raise MachineError: only a hypervisor can cut the power."""
+        raise MachineError(f"{self.name}: crash needs the hypervisor; SSH is all there is")

@@ -18,7 +18,7 @@ READY = b"ready"
 
 
 class Output(NamedTuple):
-    """How a command ended: its exit status, and the bytes it wrote."""
+    """The exit status of a command, and its output in bytes."""
 
     status: int
     stdout: bytes
@@ -26,13 +26,10 @@ class Output(NamedTuple):
 
 
 class Root:
-    """Runs commands on a host as root; see `runner.py` for what answers there.
+    """Runs commands on a host as root, by `runner.py` there.
 
-    Threads may share it: each command that runs at the same time has a runner of its own. A command
-    that misses its deadline takes the others with it.
-
-    Args:
-        connection: the way to the host; who logs in there is root or may become so by sudo.
+    Threads may share it: commands that run at the same time have a runner each. A command that
+    misses its deadline closes the connection, and so ends the others.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -40,22 +37,20 @@ class Root:
         self._idle: list[_Runner] = []
 
     def run(self, command: str, *, timeout: float, stdin: bytes = b"") -> Output:
-        """Run a command with `sh -c`.
+        """Run a command with `sh -c`; if sudo refuses, its status and output are returned.
 
         Args:
             command: text for the shell.
-            timeout: seconds from now to its end.
-            stdin: what it reads.
-
-        Returns:
-            how it ended, or how sudo did, if it would not let us.
+            timeout: seconds until the command must have ended.
+            stdin: bytes for the command's standard input.
 
         Raises:
-            UnreachableError: no connection, or lost before the command had ended.
-            MachineTimeoutError: it still ran at the deadline; the connection is closed.
+            UnreachableError: no connection, or the connection was lost before the command ended.
+            MachineTimeoutError: the command still ran at the deadline; the connection is closed.
         """
         deadline = time.monotonic() + timeout
-        runner = self._idle_runner(deadline) or self._new_runner(deadline)
+        login = self._connection.login
+        runner = self._idle_runner(deadline) or _Runner(self._connection.channel(deadline), login)
         try:
             refused = runner.start(deadline)
             if refused:
@@ -64,18 +59,16 @@ class Root:
         except TimeoutError as error:
             self._connection.close()
             raise MachineTimeoutError(
-                f"{self._connection.login}: still runs after {timeout:g} s: {command}"
+                f"{login}: still runs after {timeout:g} s: {command}"
             ) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             runner.channel.close()
-            raise UnreachableError(
-                f"{self._connection.login}: lost during: {command} {error}".rstrip()
-            ) from error
+            raise UnreachableError(f"{login}: lost during: {command} {error}".rstrip()) from error
         self._idle.append(runner)
         return output
 
     def _idle_runner(self, deadline: float) -> "_Runner | None":
-        """Return one that answers: a dead connection may not have said so yet."""
+        """Return a runner that answers: paramiko may not have noticed a dead connection."""
         while self._idle:
             runner = self._idle.pop()
             with suppress(paramiko.SSHException, OSError, EOFError):
@@ -83,9 +76,6 @@ class Root:
                     return runner
             runner.channel.close()
         return None
-
-    def _new_runner(self, deadline: float) -> "_Runner":
-        return _Runner(self._connection.channel(deadline), self._connection.login)
 
 
 class _Runner:
@@ -98,7 +88,7 @@ class _Runner:
         self._received = bytearray()
 
     def start(self, deadline: float) -> Output | None:
-        """Start it, if it does not run yet; return how sudo ended if it refused."""
+        """Start it unless it runs; return the status and output of sudo if sudo refuses."""
         if self._ready:
             return None
         words = ["python3", "-c", RUNNER.read_text()]
@@ -110,24 +100,22 @@ class _Runner:
             self._ready = self._line(deadline) == READY
         except EOFError:
             status = self.channel.recv_exit_status()
-            if status < 0:  # paramiko's word for a channel that closed without one
+            if status < 0:  # the channel was closed without a status
                 raise
-            said = bytearray()
-            while part := self.channel.recv_stderr(65536):
-                said += part
-            return Output(status, bytes(self._received), bytes(said))
+            stderr = b"".join(iter(lambda: self.channel.recv_stderr(65536), b""))
+            return Output(status, bytes(self._received), stderr)
         if not self._ready:
             raise EOFError("python3 does not start as it should")
         return None
 
     def answers(self, deadline: float) -> bool:
-        """Whether it is still there."""
+        """Whether it still runs."""
         self.channel.settimeout(_remaining(deadline))
         self.channel.sendall(b"\n")
         return self._line(deadline) == READY
 
     def run(self, command: str, stdin: bytes, deadline: float) -> Output:
-        """Have it run a command."""
+        """Run a command."""
         request = {"command": command, "stdin": base64.b64encode(stdin).decode()}
         self.channel.settimeout(_remaining(deadline))
         self.channel.sendall(json.dumps(request).encode() + b"\n")

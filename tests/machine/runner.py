@@ -1,11 +1,11 @@
-"""Runs on the machine, as root: one command after another, as they come in.
+"""Runs on the machine as root: one command after another, as requests come in on stdin.
 
-A login, a shell and sudo cost two seconds in emulation; this pays for them once. Standard library
-alone, for whatever Python the machine has.
+Under emulation a login, a shell and sudo take two seconds; with this they are needed only once. It
+uses the standard library alone and works with the machine's own Python.
 
-In: lines of JSON, `{"command": text for sh, "stdin": base64}`. Out: for each line in, one line of
-JSON, `{"status": number, "stdout": base64, "stderr": base64}`. To an empty line, and when it has
-started, it says `ready`.
+Input: lines of JSON, `{"command": text for sh, "stdin": base64}`. Output: for each of them a line
+of JSON, `{"status": number, "stdout": base64, "stderr": base64}`. It writes `ready` at the start
+and for each empty line.
 """
 
 import base64
@@ -16,7 +16,7 @@ import sys
 
 
 def run(command: str, stdin: bytes) -> tuple[int, bytes, bytes]:
-    """Run one command; its outputs are those up to its own end, whoever it leaves behind."""
+    """Run a command; return what was written until it ended, even if a child of it goes on."""
     stdout, stderr = os.memfd_create("stdout"), os.memfd_create("stderr")
     try:
         done = subprocess.run(
@@ -27,17 +27,17 @@ def run(command: str, stdin: bytes) -> tuple[int, bytes, bytes]:
             start_new_session=True,
             check=False,
         )
-        # Read without moving: what was left behind may write on.
+        # pread leaves the offset alone, at which a child may still write.
         written = [os.pread(file, os.fstat(file).st_size, 0) for file in (stdout, stderr)]
     finally:
         os.close(stdout)
         os.close(stderr)
-    status = done.returncode if done.returncode >= 0 else 128 - done.returncode  # as sh has it
+    status = done.returncode if done.returncode >= 0 else 128 - done.returncode  # as sh does
     return status, written[0], written[1]
 
 
 def main() -> None:
-    """Answer until nobody asks any more."""
+    """Serve requests until the end of stdin."""
     print("ready", flush=True)
     for line in sys.stdin:
         if not line.strip():

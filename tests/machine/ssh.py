@@ -17,27 +17,25 @@ from cryptography.hazmat.primitives.serialization import (
 
 from machine.error import UnreachableError
 
-# Seconds. sshd of an emulated machine that is busy booting takes a few for each of these; what is
-# tried again after a failure must not wait long on a forwarded port behind which nobody listens.
+# Seconds. sshd of an emulated machine that is busy booting takes a few for each of these. A longer
+# limit would delay the next attempt where a forwarded port leads to no server yet.
 CONNECT_SECONDS = 10
 CHANNEL_SECONDS = 20
 KEEPALIVE_SECONDS = 15
 
-# Every failed attempt would be a traceback in the log, and waiting for a boot is many of them.
+# paramiko logs a traceback for each failed attempt, and waiting for a boot takes many.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """Where and as whom to log in.
+    """Address, user and key of an SSH login.
 
     Attributes:
         address: host name or IP address.
-        port: TCP port.
-        user: who logs in; commands run as root by sudo.
-        key: file with a private key; None tries the agent's and the usual files.
-        known_hosts: refuse a host whose key contradicts ~/.ssh/known_hosts. Nothing is written
-            there in either case.
+        user: logs in; commands run as root by sudo.
+        key: file with a private key; None tries the SSH agent's and the usual files.
+        known_hosts: refuse a host whose key contradicts ~/.ssh/known_hosts, which is never written.
     """
 
     address: str
@@ -50,7 +48,7 @@ class Login:
         return f"{self.user}@{self.address}:{self.port}"
 
     def command_line(self) -> list[str]:
-        """Return the ssh command with which a person logs in."""
+        """Return the ssh command for a login by hand."""
         key = [] if self.key is None else ["-i", str(self.key), "-o", "IdentitiesOnly=yes"]
         unknown = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
         return [
@@ -63,22 +61,15 @@ class Login:
 
 
 def make_key(path: Path) -> str:
-    """Write a new ed25519 private key, and return its line for authorized_keys."""
+    """Write a new ed25519 private key to `path`, and return its line for authorized_keys."""
     key = Ed25519PrivateKey.generate()
     path.touch(mode=0o600)
     path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
-class _AcceptUnknown(paramiko.MissingHostKeyPolicy):
-    def missing_host_key(
-        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
-    ) -> None:
-        """Accept the key and write it nowhere."""
-
-
 class Connection:
-    """A connection that is opened when needed, kept, and opened again once it is lost.
+    """A connection that is opened when needed, kept, and opened again after a loss.
 
     Threads may share it.
     """
@@ -89,7 +80,7 @@ class Connection:
         self._client: paramiko.SSHClient | None = None
 
     def close(self) -> None:
-        """Hang up; the next channel opens a new connection."""
+        """Disconnect; the next channel opens a new connection."""
         client, self._client = self._client, None
         if client is not None:
             client.close()
@@ -112,7 +103,8 @@ class Connection:
     def _open(self, timeout: float) -> paramiko.Transport:
         self.close()
         client = paramiko.SSHClient()
-        client.set_missing_host_key_policy(_AcceptUnknown())
+        # This one accepts an unknown key, and writes it nowhere.
+        client.set_missing_host_key_policy(paramiko.MissingHostKeyPolicy())
         login = self.login
         try:
             if login.known_hosts:
@@ -142,7 +134,7 @@ class Connection:
         """Open a channel, on a new connection if the kept one turns out to be dead.
 
         Args:
-            deadline: when to give up, as time.monotonic() tells the time.
+            deadline: when to give up, by time.monotonic().
 
         Raises:
             UnreachableError: the host does not answer, or refuses the key.

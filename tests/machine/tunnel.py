@@ -1,4 +1,4 @@
-"""A way to a port that the machine listens on for itself alone."""
+"""A tunnel to a port that listens on the machine's loopback address only."""
 
 import select
 import socket
@@ -16,11 +16,10 @@ CHUNK_BYTES = 65536
 
 @contextmanager
 def open_tunnel(transport: Callable[[], paramiko.Transport], port: int) -> Iterator[int]:
-    """Listen on a port of 127.0.0.1 that leads over SSH to a port of the machine's 127.0.0.1.
+    """Listen on a port of 127.0.0.1 that leads over SSH to `port` of the machine's 127.0.0.1.
 
     Args:
-        transport: returns the SSH connection, and is asked again for each TCP connection.
-        port: the port as the machine sees it.
+        transport: returns the SSH connection; called for each TCP connection.
 
     Yields:
         the port on this side.
@@ -32,8 +31,8 @@ def open_tunnel(transport: Callable[[], paramiko.Transport], port: int) -> Itera
                 channel = transport().open_channel(
                     "direct-tcpip", ("127.0.0.1", port), self.client_address
                 )
-            except (paramiko.SSHException, UnreachableError, EOFError):
-                return  # nobody listens there: the caller sees its connection closed
+            except (paramiko.SSHException, UnreachableError, OSError, EOFError):
+                return  # nothing listens there, or SSH is lost: the client's connection is closed
             with channel:
                 _pump(self.request, channel)
 
@@ -47,11 +46,11 @@ def open_tunnel(transport: Callable[[], paramiko.Transport], port: int) -> Itera
 
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
-    block_on_close = False  # a websocket that a test left open must not hold us up
+    block_on_close = False  # do not wait for a websocket that a test left open
 
 
 def _pump(near: socket.socket, far: paramiko.Channel) -> None:
-    """Copy both ways until both ends have said that they send no more."""
+    """Copy both ways until both sides have closed their end."""
     open_ends: list[socket.socket | paramiko.Channel] = [near, far]
     try:
         while open_ends:
@@ -67,4 +66,4 @@ def _pump(near: socket.socket, far: paramiko.Channel) -> None:
                 else:
                     near.shutdown(socket.SHUT_WR)
     except OSError:
-        return  # one end reset; closing both is all there is to do
+        return  # one side reset the connection; the caller closes both

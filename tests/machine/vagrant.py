@@ -9,17 +9,18 @@ from machine.error import MachineError
 from machine.remote import RemoteHost
 
 NAME = "default"
-# Where Debian's package and HashiCorp's own have what Vagrant is made of.
+# Vagrant's gems in Debian's package and in HashiCorp's own.
 GEMS = ("/usr/share/rubygems-integration/all/gems", "/opt/vagrant/embedded/gems/gems")
 
 
 def vagrant_host(folder: Path) -> RemoteHost:
-    """Return the machine of the Vagrantfile in `folder`; its site is reached through SSH.
+    """Return the machine of the Vagrantfile in `folder`.
 
-    Vagrant's own forward of a port ends with the boot, where libvirt runs the machine.
+    The site is reached through SSH, because with libvirt Vagrant's own port forward does not
+    survive a reboot.
 
     Raises:
-        MachineError: Vagrant is not installed, or no machine of it runs.
+        MachineError: Vagrant is not installed, or its machine does not run.
     """
     try:
         shown = subprocess.run(
@@ -28,8 +29,8 @@ def vagrant_host(folder: Path) -> RemoteHost:
     except FileNotFoundError:
         raise MachineError("vagrant is not installed: run `make vagrant` first") from None
     if shown.returncode:
-        told = (shown.stderr or shown.stdout).strip()
-        raise MachineError(f"Vagrant's machine does not run: run `make vagrant` first\n{told}")
+        reason = (shown.stderr or shown.stdout).strip()
+        raise MachineError(f"Vagrant's machine does not run: run `make vagrant` first\n{reason}")
     config = paramiko.SSHConfig.from_text(shown.stdout).lookup(NAME)
     return RemoteHost(
         f"{config['user']}@{config['hostname']}:{config['port']}",
@@ -40,8 +41,7 @@ def vagrant_host(folder: Path) -> RemoteHost:
 
 
 def insecure_key() -> Path:
-    """Return the private key that opens every box until Vagrant replaces it: its public half is in
-    each of them.
+    """Return Vagrant's public "private" key, which opens each box until Vagrant replaces it.
 
     Raises:
         MachineError: Vagrant is not installed.

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from laurel import cloud
-from machine.metadata import Answer, MetadataServer, Question
+from machine.metadata import MetadataServer, Request, Response
 
 FIRST, SECOND = "203.0.113.25", "203.0.113.26"
 INTERFACES = [
@@ -143,7 +143,7 @@ def test_a_machine_in_no_cloud_has_no_such_names(machine: Machine) -> None:
 
 # What a cloud is asked for itself
 
-Serve = Callable[[Answer], MetadataServer]
+Serve = Callable[[Response], MetadataServer]
 
 
 @pytest.fixture
@@ -151,10 +151,10 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Starts a server that gives the same answer to all who say whom they think they ask."""
     servers = []
 
-    def start(answer: Answer) -> MetadataServer:
-        def service(question: Question) -> Answer:
+    def start(answer: Response) -> MetadataServer:
+        def service(request: Request) -> Response:
             known = {"metadata-flavor": "Google", "metadata": "true"}.items()
-            return answer if known & question.headers.items() else Answer(status=403)
+            return answer if known & request.headers.items() else Response(status=403)
 
         servers.append(MetadataServer(service))
         monkeypatch.setattr(cloud, "METADATA", ("127.0.0.1", servers[-1].port))
@@ -174,7 +174,7 @@ def gce(machine: Machine) -> Machine:
 
 @pytest.mark.usefixtures("gce")
 def test_gce_is_asked_for_the_external_addresses(serve: Serve) -> None:
-    server = serve(Answer(status=200, text=json.dumps(INTERFACES)))
+    server = serve(Response(status=200, text=json.dumps(INTERFACES)))
     assert cloud.names() == ["web-1.c.p.internal"]
     assert cloud.ask() is None
     assert cloud.names() == ["web-1.c.p.internal", FIRST, SECOND]
@@ -188,7 +188,7 @@ def test_azure_is_asked_for_the_address_that_no_card_has(machine: Machine, serve
     machine.read("azure", {"meta_data": {"local-hostname": "web-1"}})
     pair = {"frontendIpAddress": FIRST, "privateIpAddress": "10.0.0.4"}
     told = {"loadbalancer": {"publicIpAddresses": [pair], "inboundRules": []}}
-    server = serve(Answer(status=200, text=json.dumps(told)))
+    server = serve(Response(status=200, text=json.dumps(told)))
     assert cloud.ask() is None
     assert cloud.names() == ["web-1", FIRST]
     assert [(asked.method, asked.path, asked.status) for asked in server.log] == [
@@ -198,23 +198,23 @@ def test_azure_is_asked_for_the_address_that_no_card_has(machine: Machine, serve
 
 def test_a_machine_without_a_public_address_is_no_trouble(machine: Machine, serve: Serve) -> None:
     machine.read("azure", {"meta_data": {"local-hostname": "web-1"}})
-    serve(Answer(status=404))
+    serve(Response(status=404))
     assert cloud.ask() is None
     assert cloud.names() == ["web-1"]
 
 
 @pytest.mark.usefixtures("gce")
 def test_an_address_that_was_taken_away_is_known_no_more(serve: Serve) -> None:
-    serve(Answer(status=200, text=json.dumps(INTERFACES)))
+    serve(Response(status=200, text=json.dumps(INTERFACES)))
     cloud.ask()
-    serve(Answer(status=200, text=json.dumps(INTERFACES[2:])))
+    serve(Response(status=200, text=json.dumps(INTERFACES[2:])))
     assert cloud.ask() is None
     assert cloud.names() == ["web-1.c.p.internal"]
 
 
 @pytest.mark.parametrize("name", ["aws", "openstack", "hetzner", "nocloud"])
 def test_no_other_cloud_is_asked(machine: Machine, serve: Serve, name: str) -> None:
-    server = serve(Answer(status=200, text=json.dumps(INTERFACES)))
+    server = serve(Response(status=200, text=json.dumps(INTERFACES)))
     machine.read(name, {"meta_data": {}})
     assert cloud.ask() is None
     assert (server.log, machine.answer.exists()) == ([], False)
@@ -223,16 +223,16 @@ def test_no_other_cloud_is_asked(machine: Machine, serve: Serve, name: str) -> N
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (Answer(status=503), "it answered 503"),
-        (Answer(status=200, text="<html>"), "Expecting value"),
-        (Answer(status=200, text="1"), "it answered something else"),
+        (Response(status=503), "it answered 503"),
+        (Response(status=200, text="<html>"), "Expecting value"),
+        (Response(status=200, text="1"), "it answered something else"),
     ],
 )
 @pytest.mark.usefixtures("gce")
 def test_what_gce_told_before_stays_when_it_does_not_tell(
-    serve: Serve, answer: Answer, why: str
+    serve: Serve, answer: Response, why: str
 ) -> None:
-    serve(Answer(status=200, text=json.dumps(INTERFACES)))
+    serve(Response(status=200, text=json.dumps(INTERFACES)))
     cloud.ask()
     serve(answer)
     told = cloud.ask() or ""
@@ -242,7 +242,7 @@ def test_what_gce_told_before_stays_when_it_does_not_tell(
 
 @pytest.mark.usefixtures("gce")
 def test_a_server_that_refuses_is_told(serve: Serve) -> None:
-    serve(Answer(status=200)).close()
+    serve(Response(status=200)).close()
     assert "refused" in (cloud.ask() or "")
     assert cloud.names() == ["web-1.c.p.internal"]
 

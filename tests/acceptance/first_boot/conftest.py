@@ -1,4 +1,4 @@
-"""What the checks of a first boot share: machines, each started once from the image."""
+"""Fixtures for machines that are started once from the image."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,7 +14,7 @@ Boot = Callable[..., Machine]
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Leave these out where a host is put to the proof: it has booted long ago."""
+    """Ignore these tests for a host that has already booted."""
     return None if config.getoption("--image") else True
 
 
@@ -22,12 +22,12 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 def boot(image: Path) -> Iterator[Boot]:
     """Boots a machine from the image, with the arguments of `Machine`, until its site answers.
 
-    It runs until the module's last check.
+    The machine runs until the module's last test.
     """
     with ExitStack() as machines:
 
-        def boot(**made_of: Any) -> Machine:
-            machine = machines.enter_context(Machine(image, **made_of))
+        def boot(**arguments: Any) -> Machine:
+            machine = machines.enter_context(Machine(image, **arguments))
             bring_up(machine, machine.start)
             settle(machine, settings_of(machine)["HEALTH_PATH"])
             return machine

@@ -1,6 +1,6 @@
-"""Two clones of the image, side by side: they share nothing, and each serves.
+"""Two clones of the image at the same time: they share nothing, and each serves.
 
-The first has no user-data but a key. The second's is full of mistakes, as somebody's will be.
+The first has only a key in its user-data; the second has settings with mistakes.
 """
 
 import pytest
@@ -10,18 +10,18 @@ from acceptance.processes import processes
 from acceptance.settings import SITE_ENV, settings_of
 from machine import Machine
 
-# What the machine must name of each line that it can't use.
+# What the report of each invalid line must contain.
 MISTAKES = {
     "PROCESES=3": "PROCESES",
     "this is no setting": "line 2",
     "PROCESSES=many": "PROCESSES",
 }
-SOUND = "SITE_HOSTS=faulty.example.com"
+VALID = "SITE_HOSTS=faulty.example.com"
 
 
 @pytest.fixture(scope="module")
 def clones(image):
-    """Both, serving; the first has a disk of 4 GB, the second of 8."""
+    """Both clones, serving; their disks have 4 and 8 GiB."""
     with (
         Machine(image, name="clone-1", hostname="clone-1", cpus=1, disk_gib=4) as first,
         Machine(
@@ -30,7 +30,7 @@ def clones(image):
             hostname="clone-2",
             cpus=1,
             disk_gib=8,
-            extra_user_data=site_env("\n".join([*MISTAKES, SOUND, ""])),
+            extra_user_data=site_env("\n".join([*MISTAKES, VALID, ""])),
         ) as second,
     ):
         start_side_by_side(first, second)
@@ -56,60 +56,60 @@ def test_clones_do_not_share_a_host_key(identities):
     assert not set(one.values()) & set(other.values())
 
 
-def test_clones_have_the_names_that_their_clouds_give_them(identities):
+def test_clones_have_the_names_of_their_meta_data(identities):
     assert [identity.hostname for identity in identities] == ["clone-1", "clone-2"]
 
 
-def test_each_clone_serves_from_its_whole_disk(clones):
+def test_each_clone_serves_and_fills_its_disk(clones):
     for clone, gib in zip(clones, (4, 8), strict=True):
         clone.wait_for_http(settings_of(clone)["HEALTH_PATH"], status=range(500))
         root = int(clone.succeed("findmnt -nbo SIZE /"))
         assert root > 0.9 * gib * 1024**3, f"{root >> 20} MiB of {gib} GiB"
 
 
-def test_a_clone_without_user_data_is_sound(clones):
-    sound, _ = clones
-    assert sound.succeed("laurel status")
-    assert sound.succeed("systemctl list-units --state=failed --plain --no-legend") == ""
+def test_clone_without_settings_is_healthy(clones):
+    healthy, _ = clones
+    assert healthy.succeed("laurel status")
+    assert healthy.succeed("systemctl list-units --state=failed --plain --no-legend") == ""
 
 
-def test_a_clone_with_mistakes_serves_on_defaults(clones):
+def test_clone_with_mistakes_serves_with_defaults(clones):
     _, faulty = clones
     faulty.wait_for_http(settings_of(faulty)["HEALTH_PATH"], status=range(500))
     running = [process.state for process in processes(faulty)]
-    assert running == ["RUNNING"], "one process for each CPU, as where nothing is said"
-    # What can be used is used.
+    assert running == ["RUNNING"], "one process for each CPU, the default"
+    # Valid lines take effect.
     assert "faulty.example.com" in faulty.succeed("cat /etc/nginx/sites-available/site.conf")
 
 
-def test_mistakes_are_told_by_status(clones):
+def test_status_reports_mistakes(clones):
     _, faulty = clones
-    told = faulty.execute("laurel status")
-    assert told.status == 1
+    status = faulty.execute("laurel status")
+    assert status.status == 1
     for mistake, name in MISTAKES.items():
-        assert name in told.stderr, mistake
+        assert name in status.stderr, mistake
 
 
-def test_mistakes_are_told_in_the_journal(clones):
+def test_journal_reports_mistakes(clones):
     _, faulty = clones
-    told = faulty.succeed("journalctl -b -u laurel-configure --no-pager -o cat")
+    journal = faulty.succeed("journalctl -b -u laurel-configure --no-pager -o cat")
     for mistake, name in MISTAKES.items():
-        assert name in told, mistake
+        assert name in journal, mistake
 
 
-def test_mistakes_fail_the_unit_that_reads_them_and_no_other(clones):
+def test_mistakes_fail_only_the_unit_that_reads_them(clones):
     _, faulty = clones
     failed = faulty.succeed("systemctl list-units --state=failed --plain --no-legend")
     assert [line.split()[0] for line in failed.splitlines()] == ["laurel-configure.service"]
 
 
-def test_mistakes_are_told_on_the_console(clones):
+def test_console_reports_mistakes(clones):
     _, faulty = clones
     for mistake, name in MISTAKES.items():
         assert faulty.console.shows(rf"laurel: .*{name}", 0), mistake
 
 
-def test_what_is_told_of_mistakes_holds_no_secret(clones):
+def test_reports_of_mistakes_contain_no_secret(clones):
     _, faulty = clones
     key = identity_of(faulty).secret_key
     assert key not in faulty.console.path.read_text(errors="replace")

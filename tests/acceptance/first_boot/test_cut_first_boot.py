@@ -1,7 +1,7 @@
-"""Power lost in the middle of a first boot: the next one ends where an uncut one would have.
+"""A power cut during the first boot: the next boot ends as an uncut first boot does.
 
-The moments are found on the serial console. A cut is a SIGKILL of QEMU: whatever the guest had not
-written out by then is gone.
+The serial console shows when to cut. A cut is a SIGKILL of QEMU: what the guest has not written out
+is lost.
 """
 
 from functools import partial
@@ -15,8 +15,8 @@ from machine import Machine
 SETTINGS = {"SITE_HOSTS": "cut.example.com", "MAX_BODY": "11m"}
 DISK_GIB = 8  # larger than the image, so that the file system is resized
 
-# systemd says on the console what it starts until a login prompt is there, and our units may come
-# after that: each tells by itself. Of its migrations Django tells as it ends each.
+# systemd stops writing to the console at the login prompt, and our units may start later: so each
+# writes a line itself. Django writes one at the end of each migration.
 TELL = """
 for unit in laurel-configure laurel-migrate supervisor laurel-processes; do
     folder=/run/systemd/system/$unit.service.d
@@ -28,8 +28,8 @@ echo StandardOutput=journal+console >>/run/systemd/system/laurel-migrate.service
 systemctl daemon-reload
 """
 
-# The kernel says it when cloud-init has written the files of the user-data, and has the root's
-# file system grow; host keys and users come behind.
+# The kernel's message when cloud-init grows the root file system: the files of the user-data are
+# written by then; host keys and users follow.
 CLOUD_INIT = r"EXT4-fs \(\w+\): resizing filesystem"
 CONFIGURE = r"proof: laurel-configure starts"
 MIGRATE = r"Applying \S+\.\.\. OK"
@@ -46,7 +46,7 @@ CUTS = {
 
 @pytest.fixture(scope="module", params=list(CUTS))
 def survivor(image, request):
-    """A machine whose power was cut at each of the moments, and that was then left to boot."""
+    """A machine whose power was cut at each of the moments, and which then booted."""
     user_data = {
         **site_env("".join(f"{name}={value}\n" for name, value in SETTINGS.items())),
         "bootcmd": [["sh", "-c", TELL]],
@@ -68,7 +68,7 @@ def test_a_cut_first_boot_ends_as_an_uncut_one(survivor):
 
 
 @pytest.mark.parametrize("survivor", ["as-its-processes-start"], indirect=True)
-def test_an_instance_is_not_made_anew_for_a_site_that_was_not_up_yet(survivor):
-    # It may wait for its database for minutes: who resets it then finds the same host keys.
-    said = survivor.succeed("journalctl --boot --unit laurel-first-boot --output cat")
-    assert "was cut off" not in said
+def test_identity_is_kept_if_only_the_site_was_not_up(survivor):
+    # A site may wait minutes for its database: a reset during that time keeps the host keys.
+    journal = survivor.succeed("journalctl --boot --unit laurel-first-boot --output cat")
+    assert "was cut off" not in journal

@@ -1,4 +1,4 @@
-"""The example of docs/first-boot.md, booted as it is written there."""
+"""The example of docs/first-boot.md, booted exactly as written there."""
 
 import json
 import re
@@ -20,35 +20,35 @@ print(json.dumps([[user.get_username(), user.email, user.check_password("choose-
 
 @pytest.fixture(scope="module")
 def example() -> str:
-    """The user-data that readers copy."""
+    """The user-data in the document."""
     (found,) = re.findall(r"^```yaml\n(#cloud-config\n.*?)^```", PAGE.read_text(), re.M | re.S)
     return found
 
 
 @pytest.fixture(scope="module")
 def machine(boot, example):
-    """A machine that was given the example and nothing else but a key."""
+    """A machine with the example as user-data, and a key."""
     return boot(name="example", cpus=2, user_data=example)
 
 
-def test_the_example_is_what_cloud_init_expects(machine):
-    told = machine.succeed("cloud-init schema --system")
-    assert "Valid" in told
-    assert "Invalid" not in told
+def test_example_is_valid_cloud_config(machine):
+    output = machine.succeed("cloud-init schema --system")
+    assert "Valid" in output
+    assert "Invalid" not in output
 
 
-def test_cloud_init_is_done_without_a_complaint(machine):
+def test_cloud_init_is_done_without_errors(machine):
     status = json.loads(machine.succeed("cloud-init status --format json"))
     assert status["status"] == "done"
     assert status["errors"] == []
     assert status.get("recoverable_errors", {}) == {}
 
 
-def test_the_machine_is_called_what_it_says(machine):
+def test_host_name_is_the_examples(machine):
     assert machine.succeed("hostname").strip() == "chat"
 
 
-def test_site_env_is_as_written_with_the_secret_added(machine, example):
+def test_site_env_is_the_examples_plus_a_key(machine, example):
     indented = re.findall(r"content: \|\n((?: {6}.*\n)+)", example)[0]
     written = re.sub(r"^ {6}", "", indented, flags=re.MULTILINE)
     text = machine.succeed("cat /etc/laurel/site.env")
@@ -61,23 +61,23 @@ def test_site_env_is_as_written_with_the_secret_added(machine, example):
     ]
 
 
-def test_the_site_answers_to_its_name_and_to_no_other(machine):
+def test_site_answers_only_to_its_name(machine):
     browser = Browser(machine.url)
     assert browser.get("/", headers={"Host": "chat.example.com"}).status_code < 400
     assert browser.get("/", headers={"Host": "other.example.com"}).status_code == 400
 
 
-def test_the_first_administrator_is_there(machine):
-    told = machine.succeed("laurel manage shell", stdin=ADMINISTRATOR)
-    assert json.loads(told.splitlines()[-1]) == [["admin", "admin@example.com", True]]
+def test_first_administrator_exists(machine):
+    output = machine.succeed("laurel manage shell", stdin=ADMINISTRATOR)
+    assert json.loads(output.splitlines()[-1]) == [["admin", "admin@example.com", True]]
 
 
-def test_nothing_is_wrong(machine):
+def test_machine_is_healthy(machine):
     machine.succeed("laurel status")
     assert machine.succeed("systemctl list-units --state=failed --plain --no-legend") == ""
 
 
-def test_the_administrators_password_is_in_no_log_and_no_process(machine):
+def test_administrators_password_is_in_no_log_and_no_process(machine):
     machine.fail(
         "{ journalctl -b --no-pager; cat /run/laurel/environment;"
         " find /var/log -type f ! -path '*/journal/*' -exec cat {} +;"

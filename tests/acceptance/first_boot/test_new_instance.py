@@ -1,4 +1,4 @@
-"""A new instance-id on an old disk, the image of an instance: a new identity, the old data."""
+"""A new instance from the image of an old one: a new identity, the old data."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from acceptance.settings import SITE_ENV
 from acceptance.stages import bring_up
 from machine import Machine
 
-# Django's own table, which every project with a database has.
+# In Django's own table, which every project with a database has.
 RECORD = """
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -32,7 +32,7 @@ KEPT_FILE = "/var/lib/site/proof/kept.txt"
 
 @dataclass(frozen=True)
 class Renewed:
-    """The machine as a new instance, who it was before, and its instance-ids then and now."""
+    """The machine as a new instance, its old identity, and its old and new instance-id."""
 
     machine: Machine
     before: Identity
@@ -45,7 +45,7 @@ def instance_id(machine):
 
 @pytest.fixture(scope="module")
 def renewed(image):
-    """It is written to, shut down as one does to take an image, and started as another."""
+    """A machine that stores data, shuts down, and starts as another instance."""
     settings = site_env("SITE_HOSTS=first.example.com\n")
     with Machine(image, name="instance", hostname="first", extra_user_data=settings) as machine:
         bring_up(machine, machine.start)
@@ -67,21 +67,21 @@ def after(renewed):
     return identity_of(renewed.machine)
 
 
-def test_it_is_another_instance(renewed):
+def test_instance_id_is_new(renewed):
     old_id, new_id = renewed.instances
     assert new_id != old_id
 
 
 @pytest.mark.parametrize("part", ["machine_id", "secret_key", "hostname", "dhcp"])
-def test_what_the_old_instance_was_known_by_is_made_anew(renewed, after, part):
+def test_identity_is_new(renewed, after, part):
     assert getattr(after, part) != getattr(renewed.before, part)
 
 
-def test_every_host_key_is_made_anew(renewed, after):
+def test_every_host_key_is_new(renewed, after):
     assert not set(after.host_keys.values()) & set(renewed.before.host_keys.values())
 
 
-def test_the_new_key_says_for_which_instance_it_was_made(renewed):
+def test_new_secret_key_names_its_instance(renewed):
     old_id, new_id = renewed.instances
     text = renewed.machine.succeed(f"cat {SITE_ENV}")
     assert re.search(rf"^#.*{re.escape(new_id)}.*\nSECRET_KEY=\S{{50}}$", text, re.MULTILINE), text
@@ -89,20 +89,20 @@ def test_the_new_key_says_for_which_instance_it_was_made(renewed):
     assert renewed.before.secret_key not in text
 
 
-def test_settings_of_the_old_instance_stay_where_the_new_one_gives_none(renewed):
+def test_old_settings_stay_unless_replaced(renewed):
     assert lines_of(renewed.machine, "SITE_HOSTS") == ["first.example.com"]
 
 
-def test_what_was_stored_is_still_there(renewed):
+def test_stored_data_are_kept(renewed):
     assert "found True" in renewed.machine.succeed("laurel manage shell", stdin=LOOK)
     assert renewed.machine.succeed(f"cat {KEPT_FILE}") == "kept\n"
 
 
-def test_the_new_instance_lacks_nothing(renewed):
+def test_new_instance_is_healthy(renewed):
     assert faults_of(renewed.machine, settings={}) == []
 
 
-def test_a_reboot_makes_no_third_identity(renewed, after):
+def test_reboot_keeps_the_identity(renewed, after):
     bring_up(renewed.machine, renewed.machine.reboot)
     settle_here(renewed.machine)
     assert identity_of(renewed.machine) == after

@@ -1,4 +1,4 @@
-"""The clouds that a machine can be in, each as its own documentation tells it."""
+"""The emulated clouds, each after its own documentation."""
 
 from machine.clouds.azure import Azure
 from machine.clouds.digitalocean import DigitalOcean, DigitalOceanWithoutDrive

@@ -1,93 +1,71 @@
 """Hetzner Cloud: its SMBIOS strings and its metadata service.
 
-The answers are those of "Server Metadata" in Hetzner's API reference, and what cloud-init reads
-besides. Hetzner's DHCP hands out the public address as the only one of its network (/32), with a
-gateway outside of it, 172.31.1.1; QEMU's gives the address that this cloud says is public with the
-mask of QEMU's network. An IPv6 network, which Hetzner gives each server, is left out.
+Source: "Server Metadata" in Hetzner's API reference, and what cloud-init reads besides. Hetzner's
+DHCP gives a server its public address as a network of its own (/32), with the gateway 172.31.1.1
+outside of it; QEMU's gives an address of QEMU's network. The IPv6 network that each server has is
+left out.
 """
 
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from machine.cloud import Cloud, Instance
-from machine.metadata import Answer, Question, Service
 from machine.qemu import CLOUD_ADDRESS, CLOUD_RESOLVER
 
 TOP = "/hetzner/v1"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Hetzner(Cloud):
-    """Hetzner Cloud, in one of its zones.
+    """Hetzner Cloud, where the network card has the public address."""
 
-    Attributes:
-        zone: the availability zone's name.
-    """
-
-    zone: str = "fsn1-dc14"
-
-    datasource = "Hetzner"
+    candidates = ("Hetzner", "None")
+    public = (CLOUD_ADDRESS,)
     disk_bus = "virtio-scsi"
-
-    @property
-    def public(self) -> Sequence[str]:
-        """Return the address that its card has."""
-        return (CLOUD_ADDRESS,)
 
     def new_identity(self) -> str:
         """Return a server's number."""
         return str(40_000_000 + secrets.randbelow(60_000_000))
 
     def smbios(self, instance: Instance) -> Sequence[str]:
-        """Return the system's table; its serial number is the server's, or cloud-init gives up."""
-        fields = (
-            f"product=vServer,version=20171111,serial={instance.identity},family=Hetzner_vServer"
-        )
-        return [f"type=1,manufacturer=Hetzner,{fields}"]
+        """Return the system's table; cloud-init takes the server's number from it."""
+        product = "product=vServer,version=20171111,family=Hetzner_vServer"
+        return [f"type=1,manufacturer=Hetzner,{product},serial={instance.identity}"]
 
-    def service(self, instance: Instance) -> Service:
-        """Return the server's metadata service."""
-        return _Service(self._metadata(instance), instance.user_data or "")
-
-    def _metadata(self, instance: Instance) -> Mapping[str, Any]:
-        # No server is made without a name.
+    def pages(self, instance: Instance) -> Mapping[str, str]:
+        """Return all metadata as YAML, some of them separately, and the user-data."""
         hostname = instance.hostname or "debian-4gb-fsn1-1"
-        return {
-            "availability-zone": self.zone,
+        subnet = {"dns_nameservers": [CLOUD_RESOLVER], "ipv4": True, "type": "dhcp"}
+        card = {
+            "mac_address": instance.mac,
+            "name": "eth0",
+            "subnets": [subnet],
+            "type": "physical",
+        }
+        metadata = {
+            "availability-zone": "fsn1-dc14",
             "hostname": hostname,
             "instance-id": int(instance.identity),
             "local-ipv4": "",
-            "network-config": {
-                "config": [
-                    {
-                        "mac_address": instance.mac,
-                        "name": "eth0",
-                        "subnets": [
-                            {"dns_nameservers": [CLOUD_RESOLVER], "ipv4": True, "type": "dhcp"},
-                        ],
-                        "type": "physical",
-                    }
-                ],
-                "version": 1,
-            },
-            "network-sysconfig": (
-                f"DEVICE='eth0'\nTYPE=Ethernet\nBOOTPROTO=dhcp\nONBOOT='yes'\n"
-                f"HWADDR={instance.mac}\nDNS1={CLOUD_RESOLVER}\n"
-            ),
+            "network-config": {"config": [card], "version": 1},
             "public-ipv4": instance.address,
             "public-keys": [instance.public_key],
             "region": "eu-central",
             "vendor_data": _vendor_data(hostname),
         }
+        return {
+            f"{TOP}/metadata": "".join(
+                f"{name}: {json.dumps(value)}\n" for name, value in metadata.items()
+            ),
+            f"{TOP}/metadata/instance-id": instance.identity,
+            f"{TOP}/userdata": instance.user_data or "",
+        }
 
 
 def _vendor_data(hostname: str) -> str:
-    """What Hetzner would have cloud-init do on a server of any image, a user's own too.
+    """Return the vendor data that a server of any image gets, even a user's own image.
 
-    With it the user's key opens root and not the image's default user.
+    They make root the default user, so that the user's key opens root.
     """
     config = {
         "fqdn": hostname,
@@ -97,35 +75,3 @@ def _vendor_data(hostname: str) -> str:
         },
     }
     return "#cloud-config\n" + json.dumps(config, indent=2) + "\n"
-
-
-@dataclass(frozen=True)
-class _Service:
-    """Answers for one server: everything at once, as YAML, and each thing by itself."""
-
-    metadata: Mapping[str, Any]
-    user_data: str
-
-    def __call__(self, question: Question) -> Answer:
-        text = self._text(question.path)
-        if text is None:
-            return Answer(status=404)
-        if question.method not in ("GET", "HEAD"):
-            return Answer(status=405)
-        return Answer(status=200, text=text)
-
-    def _text(self, path: str) -> str | None:
-        """What is at `path`; None if nothing is."""
-        if path == f"{TOP}/userdata":
-            return self.user_data
-        if path == f"{TOP}/metadata":
-            return "".join(
-                f"{name}: {json.dumps(value)}\n" for name, value in self.metadata.items()
-            )
-        name = path.removeprefix(f"{TOP}/metadata/")
-        if name == "private-networks":  # told by itself alone
-            return "[]\n"
-        if name == path or name not in self.metadata:
-            return None
-        value = self.metadata[name]
-        return value if isinstance(value, str) else json.dumps(value)

@@ -1,6 +1,7 @@
-"""What instances share and Laurel has no part in: PostgreSQL, Redis and a load balancer.
+"""Services that instances share and Laurel does not run: PostgreSQL, Redis and a load balancer.
 
-They run on 127.0.0.1 of this host, which guests reach as `GUESTS_HOST`; each ends with its context.
+They listen on 127.0.0.1 of this host, which guests reach as `GUESTS_HOST`. Each is a context
+manager.
 """
 
 import os
@@ -26,13 +27,12 @@ ROLE = "site"
 PASSWORD = "of-the-proof-alone"
 DATABASE = "site"
 
-# Where this process is killed, a server ends, too. A change of user would clear it: it comes last.
+# A server ends with this process, even by SIGKILL. A change of user clears this, so it comes last.
 LIFELINE = ["setpriv", "--pdeathsig", "INT"]
 
-# The first statement that would change the database waits until a client of another name
-# (PGAPPNAME) is there: two that migrate meet, however far apart their machines started. A sequence
-# stays as it was set where a transaction is rolled back; what pg_stat_activity says is kept for a
-# transaction unless one asks for it anew.
+# The first statement that changes the schema waits for a client with another PGAPPNAME: so two
+# machines migrate at the same time, however far apart they started. A sequence keeps its value when
+# a transaction is rolled back; pg_stat_activity is cached for a transaction, hence the clear.
 MEET = """
 CREATE SEQUENCE met MINVALUE 0;
 CREATE FUNCTION meet() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -86,24 +86,24 @@ http {{
 
 @dataclass(frozen=True)
 class Database:
-    """A PostgreSQL of ours: its port, and what it logs."""
+    """A running PostgreSQL: its port and its log."""
 
     port: int
     log: Path
 
     def url(self, host: str = GUESTS_HOST) -> str:
-        """Where a guest finds it, as a project's DATABASE_URL."""
+        """Return its DATABASE_URL, by default for a guest."""
         return f"postgres://{ROLE}:{PASSWORD}@{host}:{self.port}/{DATABASE}"
 
     def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
-        """What a query of the site's database gives."""
+        """Return the rows of a query on the site's database."""
         with closing(psycopg.connect(self.url("127.0.0.1"))) as connection:
             return connection.execute(query.encode(), values).fetchall()
 
 
 @contextmanager
 def postgresql() -> Iterator[Database]:
-    """PostgreSQL with an empty database, which logs each statement that changes its tables."""
+    """Run PostgreSQL with an empty database, which logs each statement that changes the schema."""
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     assert programs, "PostgreSQL is not installed (package postgresql)"
     (port,) = free_ports(1)
@@ -132,9 +132,9 @@ def postgresql() -> Iterator[Database]:
             "-c", "log_statement=ddl",
             "-c", "fsync=off",
         ]  # fmt: skip
-        # It listens before it lets anybody in.
+        # It listens before it accepts logins.
         ready = "ready to accept connections"
-        with _running(_as_user(serve), port, folder, says=ready) as log:
+        with _running(_as_user(serve), port, folder, ready) as log:
             administer = f"host=127.0.0.1 port={port} user=postgres password={PASSWORD}"
             with psycopg.connect(f"{administer} dbname=postgres", autocommit=True) as connection:
                 connection.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'".encode())
@@ -146,7 +146,7 @@ def postgresql() -> Iterator[Database]:
 
 @contextmanager
 def redis() -> Iterator[str]:
-    """Redis that stores nothing on a disk; gives its URL for guests."""
+    """Run Redis without persistence; yields its URL for guests."""
     assert shutil.which("redis-server"), "Redis is not installed (package redis-server)"
     (port,) = free_ports(1)
     with _folder() as folder:
@@ -165,7 +165,7 @@ def redis() -> Iterator[str]:
 
 @contextmanager
 def balancer(ports: Sequence[int]) -> Iterator[str]:
-    """A plain nginx that takes the instances behind `ports` in turn; gives its URL."""
+    """Run an nginx that balances round-robin over `ports` of 127.0.0.1; yields its URL."""
     binary = subprocess.run(
         [TOP / "packer/nginx-binary.sh"], check=True, capture_output=True, text=True
     ).stdout.strip()
@@ -181,29 +181,29 @@ def balancer(ports: Sequence[int]) -> Iterator[str]:
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """A folder that another user may enter, wherever this tree is."""
+    """Yield a temporary folder that another user may enter."""
     with tempfile.TemporaryDirectory(prefix="laurel-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
 
 
 def _give(folder: Path) -> None:
-    """Let the user of `_as_user` have `folder` and what is in it."""
+    """Give `folder` and the files in it to the user of `_as_user`."""
     if os.geteuid() == 0:
         for path in (folder, *folder.iterdir()):
             shutil.chown(path, "postgres", "postgres")
 
 
 def _as_user(command: list[str]) -> list[str]:
-    """`command` as somebody who is not root, for whom PostgreSQL would not start."""
+    """Return `command` for a user other than root, which PostgreSQL refuses."""
     if os.geteuid() != 0:
         return command
     return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *command]
 
 
 @contextmanager
-def _running(command: Sequence[str], port: int, folder: Path, says: str = "") -> Iterator[Path]:
-    """Run a server until the end of the context, once it listens and `says` that; gives its log."""
+def _running(command: Sequence[str], port: int, folder: Path, ready: str = "") -> Iterator[Path]:
+    """Run a server, wait until it listens and has logged `ready`, and yield its log."""
     log = folder / "server.log"
     environment: Mapping[str, str] = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
     with log.open("wb") as file:
@@ -216,10 +216,10 @@ def _running(command: Sequence[str], port: int, folder: Path, says: str = "") ->
             stderr=file,
         )
     try:
-        _wait_until_it_serves(process, port, log, says)
+        _wait_until_it_serves(process, port, log, ready)
         yield log
     finally:
-        # PostgreSQL's fast shutdown; the others take it as an end, too.
+        # PostgreSQL's fast shutdown; the others end with it, too.
         process.send_signal(signal.SIGINT)
         try:
             process.wait(STOP_SECONDS)
@@ -229,12 +229,12 @@ def _running(command: Sequence[str], port: int, folder: Path, says: str = "") ->
 
 
 def _wait_until_it_serves(
-    process: subprocess.Popen[bytes], port: int, log: Path, says: str
+    process: subprocess.Popen[bytes], port: int, log: Path, ready: str
 ) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not (says in log.read_text(errors="replace") and _listens(port)):
+    while not (ready in log.read_text(errors="replace") and _listens(port)):
         assert process.poll() is None, log.read_text(errors="replace")
-        assert time.monotonic() < deadline, f"it does not serve: {log.read_text()}"
+        assert time.monotonic() < deadline, f"does not serve: {log.read_text()}"
         time.sleep(0.1)
 
 

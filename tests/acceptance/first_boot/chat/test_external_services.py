@@ -1,7 +1,6 @@
-"""Two instances that share one PostgreSQL and one Redis, behind a balancer that knows neither.
+"""Two instances that boot at the same moment, share PostgreSQL and Redis, and have a balancer.
 
-Both boot at the same moment. Of our chat alone: another project need not
-say on one websocket what it hears on another.
+For the chat only: another project need not pass messages from one websocket to another.
 """
 
 import re
@@ -22,7 +21,7 @@ SECRET_KEY = "shared-by-all-instances-and-of-this-proof-alone-00"
 ADMIN, PASSWORD = "first-admin", "correct horse of the proof"
 FORGED = "203.0.113.66"  # RFC 5737, for documentation
 
-# Prints the cookie of a session of `name`.
+# Prints the cookie of a session for `name`.
 LOG_IN = """
 from django.contrib.auth import get_user_model
 from django.test import Client
@@ -42,7 +41,7 @@ DJANGO_SUPERUSER_PASSWORD={PASSWORD}
 
 @dataclass(frozen=True)
 class Site:
-    """Two machines, what they share, and where their balancer is."""
+    """Two machines, their database, and the URL of their balancer."""
 
     machines: tuple[Machine, Machine]
     database: Database
@@ -68,19 +67,19 @@ def site(image):
         yield Site(machines, database, url)
 
 
-def test_each_instance_is_sound(site):
+def test_each_instance_is_healthy(site):
     for machine in site.machines:
         assert machine.succeed("laurel status")
         assert machine.succeed("systemctl list-units --state=failed --plain --no-legend") == ""
 
 
-def test_each_instance_reaches_the_database_and_the_channel_layer(site):
+def test_each_instance_reaches_database_and_channel_layer(site):
     for machine in site.machines:
         answer = Browser(machine.url).get("/readyz")
         assert answer.status_code == 200, answer.text
 
 
-def test_neither_instance_runs_a_redis_or_a_database_of_its_own(site):
+def test_no_instance_runs_its_own_redis_or_database(site):
     for machine in site.machines:
         state = machine.execute("systemctl is-active redis-server").stdout.strip()
         assert state == "inactive"
@@ -88,7 +87,7 @@ def test_neither_instance_runs_a_redis_or_a_database_of_its_own(site):
         machine.fail("test -e /var/lib/site/db.sqlite3")
 
 
-def test_a_secret_key_that_is_given_is_taken(site):
+def test_given_secret_key_is_used(site):
     for machine in site.machines:
         assert machine.succeed(f"grep SECRET_KEY= {SITE_ENV}") == f"SECRET_KEY={SECRET_KEY}\n"
 
@@ -101,7 +100,7 @@ def statements(log: Path) -> str:
     return log.read_text(errors="replace")
 
 
-def test_the_database_was_migrated_once(site):
+def test_database_was_migrated_once(site):
     made = re.findall(r'CREATE TABLE "(\w+)"', statements(site.database.log))
     assert {"django_migrations", "auth_user", "chat_message"} <= set(made)
     assert len(made) == len(set(made)), made
@@ -112,7 +111,7 @@ def test_the_database_was_migrated_once(site):
     assert {row[2] for row in rows} == {1}
 
 
-def test_no_instance_ran_into_the_other_as_it_migrated(site):
+def test_concurrent_migrations_do_not_collide(site):
     assert not re.findall(r"^.*(?:ERROR|FATAL):.*$", statements(site.database.log), re.MULTILINE)
     for machine in site.machines:
         shown = machine.succeed("systemctl show laurel-migrate -p Result -p ActiveState --value")
@@ -121,7 +120,7 @@ def test_no_instance_ran_into_the_other_as_it_migrated(site):
         assert not re.search(r"(?i)\berrors?\b|\bfailed\b", journal_of_migrate(machine))
 
 
-def test_what_is_said_on_one_instance_is_heard_on_the_other(site):
+def test_messages_reach_the_other_instance(site):
     one, other = site.machines
     for here, there in ((one, other), (other, one)):
         with guest(here.url) as speaker, guest(there.url) as listener:
@@ -131,7 +130,7 @@ def test_what_is_said_on_one_instance_is_heard_on_the_other(site):
             speaker.hear(text)
 
 
-def test_guests_that_come_through_the_balancer_hear_each_other(site):
+def test_guests_behind_the_balancer_hear_each_other(site):
     ports = [machine.http_port for machine in site.machines]
     with ExitStack() as room:
         guests = [room.enter_context(guest(site.url)) for _ in range(4)]
@@ -144,37 +143,37 @@ def test_guests_that_come_through_the_balancer_hear_each_other(site):
                 listener.hear(text)
 
 
-def test_a_form_through_the_balancer_is_taken_with_its_clients_address(site):
+def test_form_through_the_balancer_keeps_the_clients_address(site):
     text = new_text("posted")
     visitor = Browser(site.url)
     sent = visitor.submit("/", "/say/", {"message": text}, headers={"X-Forwarded-For": FORGED})
     assert sent.status_code == 302, sent.text
     rows = site.database.rows("SELECT host(remote_addr) FROM chat_message WHERE text = %s", text)
-    # The balancer's client is this host; what the client says of itself comes before that.
+    # The balancer appends its client, which is this host, to the address that the client claims.
     assert rows == [("127.0.0.1",)]
 
 
-def test_there_is_one_first_administrator(site):
+def test_one_first_administrator_is_created(site):
     rows = site.database.rows("SELECT username, email, is_superuser FROM auth_user")
     assert rows == [(ADMIN, "admin@example.com", True)]
 
 
-def test_a_login_on_one_instance_is_known_to_the_other(site):
+def test_login_is_valid_on_both_instances(site):
     one, _ = site.machines
-    # Not by the form: a password's hash takes half a minute in emulation, and longer than nginx
-    # waits where the host is busy. What the password is worth is seen in test_example.py.
-    told = one.succeed("laurel manage shell", stdin=LOG_IN.format(name=ADMIN))
+    # Not by the form: under emulation the password's hash takes half a minute, and on a busy host
+    # longer than nginx's timeout. test_example.py checks the password.
+    output = one.succeed("laurel manage shell", stdin=LOG_IN.format(name=ADMIN))
     visitor = Browser(site.url)
     seen = {}
     for _ in range(4):
-        answer = visitor.get("/admin/", headers={"Cookie": told.splitlines()[-1]})
+        answer = visitor.get("/admin/", headers={"Cookie": output.splitlines()[-1]})
         seen[answer.headers["X-Instance"]] = answer.status_code
     assert list(seen.values()) == [200, 200], seen
-    # A stranger is sent to the form.
+    # Without the cookie the form is shown.
     assert Browser(site.url).get("/admin/").status_code == 302
 
 
-def test_the_password_of_the_first_administrator_is_in_no_log(site):
+def test_administrators_password_is_in_no_log(site):
     for machine in site.machines:
         machine.fail(
             f"{{ journalctl -b --no-pager; find /var/log -type f ! -path '*/journal/*'"

@@ -1,4 +1,4 @@
-"""What the checks of the clouds share: one instance a file, of what that has ORDERED."""
+"""Fixtures for the tests of the clouds: each file has one instance, ordered by its ORDERED."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from machine import Machine
 
 @pytest.fixture(scope="module")
 def order(request: pytest.FixtureRequest) -> Order:
-    """What the file orders."""
+    """The order of this file."""
     ordered: Order = request.module.ORDERED
     return ordered
 

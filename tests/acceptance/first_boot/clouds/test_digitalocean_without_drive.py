@@ -1,6 +1,6 @@
-"""On DigitalOcean, with no config drive that it can read: it asks the metadata service.
+"""On DigitalOcean, without a config drive that the image can read: cloud-init asks the service.
 
-It does so by an address that it makes up, for the service is what tells it its own.
+It does so over a link-local address of its own choice: its real address is in the metadata.
 """
 
 import json
@@ -23,33 +23,33 @@ def machine(boot):
     )
 
 
-def test_the_datasource_is_the_service(machine):
+def test_datasource_is_the_service(machine):
     assert cloud_init.datasource(machine) == DIGITALOCEAN.datasource
     assert cloud_init.candidates(machine) == list(DIGITALOCEAN.candidates)
 
 
-def test_all_was_asked_for_at_once_and_nothing_else(machine):
-    told = {(asked.method, asked.path, asked.status) for asked in machine.metadata.log}
-    assert told == {("GET", "/metadata/v1.json", 200)}
+def test_one_document_was_requested_and_nothing_else(machine):
+    log = {(request.method, request.path, request.status) for request in machine.metadata.log}
+    assert log == {("GET", "/metadata/v1.json", 200)}
 
 
-def test_the_only_complaint_is_that_the_datasource_is_old(machine):
+def test_only_warning_is_that_the_datasource_is_old(machine):
     (complaint,) = DIGITALOCEAN.complaints
     troubles = cloud_init.troubles(machine)
     assert [each for each in troubles if not re.search(complaint, each)] == []
 
 
-def test_no_address_but_the_one_that_it_was_told_is_left(machine):
+def test_no_link_local_address_is_left(machine):
     cards = json.loads(machine.succeed("ip -4 -j address"))
     addresses = [each["local"] for card in cards for each in card["addr_info"]]
     assert sorted(addresses) == ["127.0.0.1", CLOUD_ADDRESS]
 
 
-def test_the_users_key_and_no_user_data_came_from_it(machine):
+def test_service_gives_the_key_and_no_user_data(machine):
     keys = machine.succeed(f"cat ~{machine.login.user}/.ssh/authorized_keys").splitlines()
     assert [line for line in keys if line] == [machine.public_key]
     assert machine.succeed("cat /var/lib/cloud/instance/user-data.txt") == ""
 
 
-def test_the_site_serves(machine, browser):
+def test_site_serves(machine, browser):
     assert browser.get(settings_of(machine)["HEALTH_PATH"]).status_code < 400

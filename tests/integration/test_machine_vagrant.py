@@ -1,10 +1,10 @@
-"""Where Vagrant's machine is, as a program of that name tells."""
+"""The address of Vagrant's machine, from a program named vagrant."""
 
 from pathlib import Path
 
 import pytest
 from machine import MachineError
-from machine.vagrant import insecure_key, vagrant_host
+from machine.vagrant import vagrant_host
 
 SSH_CONFIG = """
 Host default
@@ -20,27 +20,25 @@ Host default
 
 
 def vagrant(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Put a `vagrant` that is this shell script in front of any other."""
+    """Put a shell script named `vagrant` on PATH."""
     program = folder / "vagrant"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
 
-def test_the_login_is_that_of_vagrants_own_configuration(
+def test_login_is_that_of_vagrants_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config").write_text(SSH_CONFIG)
     vagrant(tmp_path, monkeypatch, f'test "$*" = "ssh-config default" && cat {tmp_path}/config')
     with vagrant_host(tmp_path) as host:
-        login = host.login
         assert host.url.startswith("http://127.0.0.1:")
-    assert str(login) == "vagrant@192.0.2.7:2201"
-    assert login.key == Path("/home/a b/private_key")
-    assert not login.known_hosts
+    assert str(host.login) == "vagrant@192.0.2.7:2201"
+    assert host.login.key == Path("/home/a b/private_key")
 
 
-def test_a_machine_that_does_not_run_is_told_with_vagrants_words(
+def test_stopped_machine_is_reported_with_vagrants_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vagrant(tmp_path, monkeypatch, "echo The machine is not ready for SSH >&2; exit 1")
@@ -48,25 +46,7 @@ def test_a_machine_that_does_not_run_is_told_with_vagrants_words(
         vagrant_host(tmp_path)
 
 
-def test_without_vagrant_it_says_what_installs_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_vagrant_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MachineError, match="vagrant is not installed: run `make vagrant`"):
         vagrant_host(tmp_path)
-
-
-def test_the_key_of_every_box_is_in_vagrants_package(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        "machine.vagrant.GEMS", (str(tmp_path / "debian"), str(tmp_path / "hashicorp"))
-    )
-    with pytest.raises(MachineError, match="vagrant is not installed"):
-        insecure_key()
-    for other in ("vagrant-2.3.4/keys/vagrant.pub", "vagrant-spec-1.0/keys/vagrant"):
-        (tmp_path / "hashicorp" / other).parent.mkdir(parents=True)
-        (tmp_path / "hashicorp" / other).touch()
-    key = tmp_path / "hashicorp" / "vagrant-2.3.4/keys/vagrant"
-    key.touch()
-    assert insecure_key() == key
