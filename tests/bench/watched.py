@@ -8,7 +8,7 @@ from socket import create_connection
 from typing import Any
 
 from machine import Machine
-from machine.wait import NotYetError
+from machine.error import NotYetError
 
 POLL_SECONDS = 0.2
 BOOT_SECONDS = 900.0
