@@ -16,6 +16,7 @@ import paramiko
 import pytest
 from machine import MachineError, MachineTimeoutError, RemoteHost, UnreachableError
 from machine.ssh import make_key
+from machine.tunnel import open_tunnel
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_CONNECT_FAILED, OPEN_SUCCEEDED
 
 
@@ -183,6 +184,15 @@ def test_site_through_ssh_survives_a_lost_connection(server: Server, key: Path) 
         assert len(server.transports) == 2
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), 10)
+
+
+def test_tunnel_closes_its_client_if_ssh_is_reset(capfd: pytest.CaptureFixture[str]) -> None:
+    def reset() -> paramiko.Transport:
+        raise ConnectionResetError
+
+    with open_tunnel(reset, 80) as port, socket.create_connection(("127.0.0.1", port)) as client:
+        assert client.recv(64) == b""
+    assert capfd.readouterr().err == "", "no traceback"
 
 
 def test_http_wait_ignores_proxies_and_redirects(monkeypatch: pytest.MonkeyPatch) -> None:
