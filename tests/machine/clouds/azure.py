@@ -120,6 +120,7 @@ def _instance(instance: Instance) -> Mapping[str, Any]:
                 "disablePasswordAuthentication": "true",
             },
             "osType": "Linux",
+            "platformFaultDomain": "0",
             "publicKeys": [{"keyData": instance.public_key, "path": key_path}],
             "tags": "",
             "userData": "",  # differs from custom data, which are on the CD
