@@ -79,8 +79,8 @@ class Supervisor(Manager):
         ]
 
     def restart_procfile(self) -> None:
-        for name, state in self.procfile_states():
-            _restart(name, running=state in ("RUNNING", "STARTING", "BACKOFF"))
+        for name, _ in self.procfile_states():
+            _restart(name)
 
     def update_procfile(self) -> None:
         _update()
@@ -89,7 +89,7 @@ class Supervisor(Manager):
         return bool(_call("getProcessInfo", process.name)["statename"] == "BACKOFF")
 
     def restart(self, process: Process) -> None:
-        _restart(process.name, running=bool(process.pid))
+        _restart(process.name)
 
     def must_restart_all(self, changed: Collection[Path]) -> bool:
         del changed
@@ -104,14 +104,15 @@ class Supervisor(Manager):
         for info in _call("getAllProcessInfo"):
             old = before.get(info["name"])
             if info["group"] in SITE_GROUPS and old and old["pid"] == info["pid"] != 0:
-                _restart(f"{info['group']}:{info['name']}", running=True)
+                _restart(f"{info['group']}:{info['name']}")
 
     def log(self, name: str) -> str:
         return f"/var/log/site/{name.rpartition(':')[2]}.log"
 
 
-def _restart(name: str, running: bool) -> None:
-    if running:
+def _restart(name: str) -> None:
+    # One in BACKOFF has no pid, and must be stopped all the same.
+    if _call("getProcessInfo", name)["statename"] in ("RUNNING", "STARTING", "BACKOFF"):
         _call("stopProcess", name, True)
     _call("startProcess", name, False)
 

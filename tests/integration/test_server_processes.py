@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from integration.server_process import ServerProcess, ask_on
 from laurel import servers
-from unit.server_process import ServerProcess, ask_on
 
 EVERY = [*servers.names("asgi"), *servers.names("wsgi")]
 ASGI = servers.names("asgi")

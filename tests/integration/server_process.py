@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import websocket
+from integration.wrapper import Wrapper
 from laurel.servers import Server
-from unit.wrapper import Wrapper
 
 START = 60.0  # seconds until it answers; on a busy host some ten
 NOTHING: Mapping[str, str] = {}

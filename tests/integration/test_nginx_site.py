@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from integration.nginx_process import Nginx, ask_on
+from integration.upstream import Request, Upstream
 from laurel import port, templates
 from laurel.process import sockets
 from laurel.settings import Settings
-from unit.nginx_process import Nginx, ask_on
-from unit.upstream import Request, Upstream
 
 SECRET = "what nobody may read"  # in files that are not to be served
 HASHED = "chat/chat.0123456789ab.js"
