@@ -5,9 +5,10 @@ import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from laurel import cli, cloud, identity, redis, settings, templates
+from laurel import cli, cloud, files, identity, redis, settings, templates
 from laurel.configure import configure
 
 MADE = "# Made here, for instance {}: another instance makes its own.\n"
@@ -43,7 +44,7 @@ class Machine:
     def secret(self) -> str:
         (found,) = re.findall("^SECRET_KEY=(.*)$", self.site_env.read_text(), re.MULTILINE)
         assert len(found) == 50
-        return found
+        return str(found)
 
     def state(self) -> list[str]:
         return [path.read_text() for path in (self.site_env, self.machine_id, self.environment)]
@@ -138,15 +139,15 @@ def test_interrupted_run_is_completed_by_the_next(
     configure()
     before = machine.secret
     machine.is_instance("i-two")
-    write = identity.files.write
+    write = files.write
 
-    def interrupted(path: Path, *arguments: str | int) -> bool:
+    def interrupted(path: Path, *arguments: Any) -> bool:
         if path == getattr(machine, name):
             raise KeyboardInterrupt
-        return write(path, *arguments)  # type: ignore[arg-type]
+        return write(path, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(identity.files, "write", interrupted)
+        patch.setattr(files, "write", interrupted)
         with pytest.raises(KeyboardInterrupt):
             configure()
     configure()

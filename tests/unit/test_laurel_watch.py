@@ -127,7 +127,7 @@ def watched(
             except StopIteration:
                 raise _OverError from None
 
-        monkeypatch.setattr(watch.time, "sleep", sleep)
+        monkeypatch.setattr("laurel.watch.time.sleep", sleep)
         with pytest.raises(_OverError):
             watch.watch(machine.said.append)
         return machine.probed
