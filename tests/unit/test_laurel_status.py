@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from laurel import health, nginx, port, release, site, status
 from laurel.errors import LaurelError
-from laurel.settings import LOCAL_REDIS, Settings
+from laurel.settings import Settings
 from unit.processes import FakeManager, process
 
 
@@ -46,7 +46,9 @@ class Machine:
 def machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., Settings]
 ) -> Machine:
-    machine = Machine(replace(make_settings(1), environment={"REDIS_URL": LOCAL_REDIS}))
+    machine = Machine(
+        replace(make_settings(1), environment={"REDIS_URL": "redis://127.0.0.1:6379"})
+    )
     monkeypatch.setattr(release, "RELEASE", tmp_path / "release.json")
     monkeypatch.setattr(status, "manager_of", lambda _: machine.manager)
     monkeypatch.setattr(status, "_state", lambda service: machine.states[service])
