@@ -237,3 +237,16 @@ def test_site_conf_that_nginx_refuses_does_not_take_effect(
     assert prepared.rendered() == before
     assert [path.name for path in nginx.SITE.parent.glob(".site.conf.*")] == []
     assert prepared.nginx.check().returncode == 0
+
+
+def test_site_conf_is_checked_at_a_boot_before_nginx_runs(prepared: Machine) -> None:
+    prepared.set(MAX_BODY="3m")
+    assert templates.render_all(prepared.settings) == [nginx.SITE]
+    assert "client_max_body_size 3m;" in nginx.SITE.read_text()
+    # What the check leaves behind is not a running nginx.
+    assert nginx.PID_FILE.read_text() == ""
+    assert nginx._serving() == set()
+    prepared.nginx.start()
+    prepared.set(MAX_BODY="4m")
+    assert templates.render_all(prepared.settings) == [nginx.SITE]
+    nginx.reload()
