@@ -1,7 +1,6 @@
 """`laurel reload`: the order of its steps, with every other part of the machine replaced."""
 
 import os
-import time
 from collections.abc import Callable, Set
 from dataclasses import replace
 from pathlib import Path
@@ -169,18 +168,6 @@ def test_process_that_does_not_come_back_ends_the_reload(split: Machine) -> None
     assert not rolling.outdated()
 
 
-def test_process_that_fails_to_start_gets_less_time(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rolling, "START_LIMIT", 60.0)
-    monkeypatch.setattr(rolling, "RETRIES", 0.0)
-    machine.dead, started = {"asgi1"}, time.monotonic()
-    machine.manager.failing.add("asgi:asgi1")
-    with pytest.raises(LaurelError, match="asgi:asgi1 does not answer after 0 s"):
-        machine.reload()
-    assert time.monotonic() - started < 10
-
-
 def test_failed_migration_leaves_the_new_files_to_the_next_reload(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,15 +198,6 @@ def test_nothing_is_touched_for_a_taken_port_or_a_refused_file(
             machine.reload()
     assert machine.done == []
     assert machine.reload()
-
-
-def test_port_that_the_manager_holds_is_not_checked_again(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(port, "check", lambda _, own: asked.append(own))
-    machine.reload()
-    assert asked == ["supervisord"]
 
 
 def test_unexpected_number_of_processes_is_refused(split: Machine) -> None:
