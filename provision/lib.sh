@@ -71,7 +71,9 @@ place_package() {
 # render PATH: places the template files/PATH, which each boot renders again, and renders it at /PATH.
 render() {
 	place "$PROVISION/files/$1" "$TEMPLATES/$1"
-	if [[ -n $(laurel_tool render "/$1") ]]; then
+	local rendered
+	rendered=$(laurel_tool render "/$1") # in the condition itself, a failure would go unseen
+	if [[ -n $rendered ]]; then
 		CHANGED+=("/$1")
 		log "  rendered /$1"
 	fi

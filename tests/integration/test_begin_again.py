@@ -48,6 +48,6 @@ def test_cut_off_first_boot_begins_again(
     begin(tmp_path, *before, complete=True)
     begin(tmp_path, "i-two", complete=False)
     assert begin_again() == [
-        "laurel: the first boot as i-two was cut off: cloud-init begins it again",
+        "laurel: the first boot as i-two was cut off: cloud-init starts it again",
         "cloud-init clean",
     ]

@@ -189,6 +189,12 @@ def test_placed_package_is_compiled(payload: Payload, tmp_path: Path) -> None:
     assert [path.name.split(".")[0] for path in target.glob("__pycache__/*.pyc")] == ["module"]
 
 
+def test_file_that_is_not_rendered_ends_the_step(payload: Payload) -> None:
+    stub = "place() { :; }; laurel_tool() { echo refused >&2; return 1; }"
+    ran = payload.bash(f"{stub}; render etc/nginx/sites-available/site.conf; echo went on")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "refused\n")
+
+
 # What provision.sh refuses
 
 

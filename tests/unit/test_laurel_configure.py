@@ -5,10 +5,14 @@ import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from laurel import cli, cloud, identity, redis, settings, templates
+from laurel import cli, cloud, files, identity, redis, settings, templates
 from laurel.configure import configure
+
+MADE = "# Made here, for instance {}: another instance makes its own.\n"
+OLD_MACHINE_ID = "1" * 32 + "\n"
 
 
 class Machine:
@@ -31,14 +35,19 @@ class Machine:
         )
         self.instance_id.parent.mkdir()
         self.is_instance("i-one")
-        self.machine_id.write_text("1" * 32 + "\n")
+        self.machine_id.write_text(OLD_MACHINE_ID)
 
     def is_instance(self, name: str) -> None:
         self.instance_id.write_text(f"{name}\n")
 
-    def secrets(self) -> list[str]:
-        lines = self.site_env.read_text().splitlines()
-        return [line.partition("=")[2] for line in lines if line.startswith("SECRET_KEY=")]
+    @property
+    def secret(self) -> str:
+        (found,) = re.findall("^SECRET_KEY=(.*)$", self.site_env.read_text(), re.MULTILINE)
+        assert len(found) == 50
+        return str(found)
+
+    def state(self) -> list[str]:
+        return [path.read_text() for path in (self.site_env, self.machine_id, self.environment)]
 
 
 @pytest.fixture
@@ -47,7 +56,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine = Machine(tmp_path)
     template = tmp_path / "templates" / machine.conf.relative_to("/")
     template.parent.mkdir(parents=True)
-    template.write_text("numprocs=@PROCESSES@\n")
+    template.write_text("numprocs={{ processes }}\n")
     monkeypatch.setattr(templates, "TEMPLATES", tmp_path / "templates")
     monkeypatch.setattr(settings, "BUILD_ENV", machine.build_env)
     monkeypatch.setattr(settings, "PROJECT_ENV", tmp_path / "project.env")
@@ -60,220 +69,151 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(identity, "MACHINE_ID", machine.machine_id)
     monkeypatch.setattr(redis, "ELSEWHERE", machine.redis_elsewhere)
     monkeypatch.setattr("laurel.configure.ENVIRONMENT", machine.environment)
-    known = {"site": SimpleNamespace(gr_gid=os.getgid())}
-    monkeypatch.setattr(grp, "getgrnam", known.__getitem__)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda *_: None)
+    monkeypatch.setattr(grp, "getgrnam", {"site": SimpleNamespace(gr_gid=os.getgid())}.__getitem__)
     return machine
 
 
-def test_a_machine_without_a_secret_gets_one(machine: Machine) -> None:
-    configure()
-    (secret,) = machine.secrets()
-    assert len(secret) == 50
-    assert machine.site_env.stat().st_mode & 0o7777 == 0o640
+# The secret key and the machine-id
 
 
-def test_the_secret_is_the_same_at_the_next_boot(machine: Machine) -> None:
+@pytest.mark.parametrize("given", ["", "# ours\nREDIS_URL=redis://10.0.0.9/1", "# ours\n"])
+def test_missing_secret_is_added_once(machine: Machine, given: str) -> None:
+    if given:
+        machine.site_env.write_text(given)
     configure()
-    before = machine.site_env.read_text()
-    configure()
-    assert machine.site_env.read_text() == before
-
-
-@pytest.mark.parametrize("end", ["\n", ""])
-def test_a_file_of_the_operator_is_kept_and_the_secret_added(machine: Machine, end: str) -> None:
-    machine.site_env.write_text(f"# ours\nREDIS_URL=redis://10.0.0.9/1{end}")
-    configure()
-    text = machine.site_env.read_text()
-    assert text.startswith(
-        "# ours\nREDIS_URL=redis://10.0.0.9/1\n"
-        "# Made here, for instance i-one: another instance makes its own.\nSECRET_KEY="
+    text = given.removesuffix("\n") + "\n" if given else identity.HEADER
+    assert (
+        machine.site_env.read_text() == f"{text}{MADE.format('i-one')}SECRET_KEY={machine.secret}\n"
     )
-    assert len(machine.secrets()) == 1
+    before = machine.state()
+    configure()
+    assert machine.state() == before
 
 
-def test_a_secret_of_the_operator_is_kept(machine: Machine) -> None:
-    machine.site_env.write_text("SECRET_KEY='mine'\n")
-    current, _ = configure()
-    assert machine.site_env.read_text() == "SECRET_KEY='mine'\n"
-    assert current.environment["SECRET_KEY"] == "mine"
-
-
-def test_a_file_that_anyone_may_read_is_closed(machine: Machine) -> None:
-    machine.site_env.write_text("SECRET_KEY=mine\n")
+@pytest.mark.parametrize("line", ["SECRET_KEY='mine'\n", "export SECRET_KEY=mine\n"])
+def test_given_secret_is_kept_and_closed_to_others(machine: Machine, line: str) -> None:
+    machine.site_env.write_text(line)
     machine.site_env.chmod(0o644)
+    assert configure().environment["SECRET_KEY"] == "mine"
+    machine.is_instance("i-two")
     configure()
+    assert machine.site_env.read_text() == line
     assert machine.site_env.stat().st_mode & 0o7777 == 0o640
 
 
-def test_the_site_gets_its_environment_in_a_file_that_others_may_not_read(
-    machine: Machine,
-) -> None:
-    machine.site_env.write_text('SECRET_KEY=a=b %$#\nexport GREETING="two words"\n')
+def test_machine_without_cloud_init_makes_its_secret_once(machine: Machine) -> None:
+    machine.instance_id.unlink()
     configure()
-    lines = machine.environment.read_text().splitlines()
-    assert "SECRET_KEY=a=b %$#" in lines
-    assert "GREETING=two words" in lines
-    assert machine.environment.stat().st_mode & 0o7777 == 0o640
-
-
-def test_a_second_run_changes_nothing(machine: Machine) -> None:
-    _, first = configure()
-    assert first == [machine.environment, machine.conf]
-    _, second = configure()
-    assert second == []
-
-
-def test_a_change_of_the_operator_is_taken_up(machine: Machine) -> None:
+    before = machine.state()
     configure()
-    with machine.site_env.open("a") as file:
-        file.write("PROCESSES=5\n")
-    _, changed = configure()
-    assert changed == [machine.conf]
-    assert machine.conf.read_text() == "numprocs=5\n"
+    assert machine.state() == before
 
 
-def test_a_run_that_was_cut_is_finished_by_the_next(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cut(_: object) -> list[Path]:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(templates, "render_all", cut)
-        with pytest.raises(KeyboardInterrupt):
-            configure()
-    (secret,) = machine.secrets()
-    configure()
-    assert machine.secrets() == [secret]
-    assert machine.conf.exists()
-    assert machine.environment.exists()
-
-
-def test_a_line_that_is_left_out_is_shown_and_the_rest_done(
-    machine: Machine, capsys: pytest.CaptureFixture[str]
-) -> None:
-    machine.site_env.write_text("SECRET_KEY=mine\noops\n")
-    assert cli._configure(cli._parser().parse_args(["configure"])) == 1
-    assert capsys.readouterr().err == (
-        f"laurel: {machine.site_env}, line 2: not KEY=VALUE, left out\n"
-    )
-    assert machine.conf.exists()
-
-
-def test_a_cloud_that_tells_nothing_is_told_and_fails_no_boot(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(cloud, "ask", lambda: "no answer")
-    assert cli._configure(cli._parser().parse_args(["configure"])) == 0
-    assert "laurel: no answer\n" in capsys.readouterr().out
-    assert machine.environment.exists()
-
-
-def test_what_a_cloud_tells_reaches_the_site_at_once(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def ask() -> None:
-        cloud.ANSWER.write_text("203.0.113.25\n")
-
-    monkeypatch.setattr(cloud, "ask", ask)
-    configure()
-    (hosts,) = re.findall("^ALLOWED_HOSTS=(.*)$", machine.environment.read_text(), re.MULTILINE)
-    assert "203.0.113.25" in hosts.split(",")
-
-
-def test_provisioning_leaves_the_files_to_their_steps(machine: Machine) -> None:
-    configure(render=False)
-    assert machine.environment.exists()
-    assert not machine.conf.exists()
-
-
-# Another instance on the same disk
-
-
-def test_another_instance_has_an_identity_of_its_own(
+def test_new_instance_gets_a_new_identity(
     machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     machine.site_env.write_text("# ours\nMAX_BODY=1m\n")
     configure()
-    (before,) = machine.secrets()
-    assert machine.machine_id.read_text() == "1" * 32 + "\n"
+    before = machine.secret
+    assert machine.machine_id.read_text() == OLD_MACHINE_ID
     machine.is_instance("i-two")
     configure()
-    (secret,) = machine.secrets()
-    assert secret != before
-    assert len(secret) == 50
+    assert machine.secret != before
     assert machine.site_env.read_text() == (
-        "# ours\nMAX_BODY=1m\n"
-        "# Made here, for instance i-two: another instance makes its own.\n"
-        f"SECRET_KEY={secret}\n"
+        f"# ours\nMAX_BODY=1m\n{MADE.format('i-two')}SECRET_KEY={machine.secret}\n"
     )
     assert re.fullmatch(r"(?!1{32})[0-9a-f]{32}\n", machine.machine_id.read_text())
     assert machine.machine_id.stat().st_mode & 0o7777 == 0o444
     assert "was instance i-one and is i-two now" in capsys.readouterr().out
-
-
-def test_the_same_instance_keeps_its_identity(machine: Machine) -> None:
+    kept = machine.state()
     configure()
-    machine.is_instance("i-two")
-    configure()
-    kept = machine.site_env.read_text(), machine.machine_id.read_text()
-    configure()
-    assert (machine.site_env.read_text(), machine.machine_id.read_text()) == kept
+    assert machine.state() == kept
 
 
-def test_another_instance_keeps_a_secret_that_it_was_given(machine: Machine) -> None:
-    configure()
-    machine.site_env.write_text("SECRET_KEY=mine\n")
-    machine.is_instance("i-two")
-    configure()
-    assert machine.site_env.read_text() == "SECRET_KEY=mine\n"
-
-
-def test_an_identity_that_was_cut_is_finished_by_the_next_run(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["site_env", "machine_id", "environment"])
+def test_interrupted_run_is_completed_by_the_next(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     configure()
-    (before,) = machine.secrets()
+    before = machine.secret
     machine.is_instance("i-two")
+    write = files.write
 
-    def cut(path: Path, *_: object) -> bool:
-        if path == machine.machine_id:
+    def interrupted(path: Path, *arguments: Any) -> bool:
+        if path == getattr(machine, name):
             raise KeyboardInterrupt
-        return written(path, *_)
+        return write(path, *arguments)
 
-    written = identity.files.write
     with monkeypatch.context() as patch:
-        patch.setattr(identity.files, "write", cut)
+        patch.setattr(files, "write", interrupted)
         with pytest.raises(KeyboardInterrupt):
             configure()
     configure()
-    (secret,) = machine.secrets()
-    assert secret != before
-    assert machine.machine_id.read_text() != "1" * 32 + "\n"
+    assert machine.secret != before
+    assert machine.machine_id.read_text() != OLD_MACHINE_ID
+    assert f"SECRET_KEY={machine.secret}\n" in machine.environment.read_text()
 
 
-def test_what_is_not_utf8_is_told_and_kept(machine: Machine) -> None:
+def test_bytes_that_are_not_utf8_are_reported_and_kept(machine: Machine) -> None:
     machine.site_env.write_bytes(b"# caf\xe9\nMAX_BODY=\xff\n")
-    current, _ = configure()
+    problems = configure().problems
     assert machine.site_env.read_bytes().startswith(b"# caf\xe9\nMAX_BODY=\xff\n# Made here")
-    assert f"{machine.site_env}, line 2: not UTF-8, left out" in current.problems
+    assert [problem for problem in problems if f"{machine.site_env}, line 2: not UTF-8" in problem]
 
 
-def test_a_machine_without_cloud_init_makes_its_secret_once(machine: Machine) -> None:
-    machine.instance_id.unlink()
-    configure()
-    before = machine.site_env.read_text()
-    configure()
-    assert machine.site_env.read_text() == before
-
-
-def test_secret_keys_are_long_and_never_the_same() -> None:
+def test_secret_keys_are_random_and_long() -> None:
     made = {identity.new_secret_key() for _ in range(50)}
     assert len(made) == 50
     assert {len(key) for key in made} == {50}
 
 
-# Redis
+# What it writes for the site
+
+
+def test_environment_is_literal_and_closed_to_others(machine: Machine) -> None:
+    machine.site_env.write_text('SECRET_KEY=a=b %$#\nexport GREETING="two words"\n')
+    configure()
+    lines = machine.environment.read_text().splitlines()
+    assert {"SECRET_KEY=a=b %$#", "GREETING=two words"} <= set(lines)
+    assert machine.environment.stat().st_mode & 0o7777 == 0o640
+
+
+def test_boot_renders_the_files_and_reports_problems(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.site_env.write_text("SECRET_KEY=mine\noops\n")
+    assert cli.main(["configure"]) == 1
+    assert f"laurel: {machine.site_env}, line 2: not KEY=VALUE" in capsys.readouterr().err
+    assert machine.conf.read_text() == "numprocs=2\n"
+    machine.site_env.write_text("SECRET_KEY=mine\nPROCESSES=5\n")
+    assert cli.main(["configure"]) == 0
+    assert machine.conf.read_text() == "numprocs=5\n"
+
+
+def test_provisioning_leaves_the_files_to_its_steps(machine: Machine) -> None:
+    assert cli.main(["configure", "--environment"]) == 0
+    assert machine.environment.exists()
+    assert not machine.conf.exists()
+
+
+def test_silent_cloud_fails_no_boot(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cloud, "ask", lambda: "no answer")
+    assert cli.main(["configure"]) == 0
+    assert "laurel: no answer\n" in capsys.readouterr().out
+    assert machine.environment.exists()
+
+
+def test_address_from_the_cloud_reaches_the_site_at_once(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud, "ask", lambda: cloud.ANSWER.write_text("203.0.113.25\n") and "")
+    configure()
+    (hosts,) = re.findall("^ALLOWED_HOSTS=(.*)$", machine.environment.read_text(), re.MULTILINE)
+    assert "203.0.113.25" in hosts.split(",")
 
 
 @pytest.mark.parametrize(
@@ -285,11 +225,10 @@ def test_secret_keys_are_long_and_never_the_same() -> None:
         ("unix:///run/redis/redis.sock", True),
         ("redis://10.0.0.9/1", False),
         ("rediss://redis.example:6380", False),
-        ("redis+sentinel://10.0.0.9,10.0.0.10/main", False),
-        ("redis+sentinel://127.0.0.1/main", False),
+        ("redis+sentinel://127.0.0.1,10.0.0.10/main", False),
     ],
 )
-def test_a_redis_elsewhere_is_noted_for_systemd(machine: Machine, url: str, here: bool) -> None:
+def test_redis_elsewhere_is_recorded_for_systemd(machine: Machine, url: str, here: bool) -> None:
     machine.site_env.write_text(f"SECRET_KEY=mine\nREDIS_URL={url}\n")
     configure()
     assert machine.redis_elsewhere.exists() is not here

@@ -1,13 +1,15 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and locks."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
-from laurel import files
+from laurel import files, lock
+from laurel.errors import LaurelError
 
 
-def test_a_file_gets_its_text_and_its_mode(tmp_path: Path) -> None:
+def test_file_gets_its_text_mode_and_group(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file"
     assert files.write(path, "text\n", 0o640, os.getgid())
     assert path.read_text() == "text\n"
@@ -15,52 +17,66 @@ def test_a_file_gets_its_text_and_its_mode(tmp_path: Path) -> None:
     assert path.stat().st_gid == os.getgid()
 
 
-def test_the_same_again_is_no_change(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "mode", "changed"),
+    [("text\n", 0o644, False), ("other\n", 0o644, True), ("text\n", 0o600, True)],
+)
+def test_file_is_replaced_only_if_it_differs(
+    tmp_path: Path, text: str, mode: int, changed: bool
+) -> None:
     path = tmp_path / "file"
     files.write(path, "text\n")
     before = path.stat().st_ino
-    assert not files.write(path, "text\n")
-    assert path.stat().st_ino == before
+    assert files.write(path, text, mode) is changed
+    assert (path.stat().st_ino != before) is changed
+    assert (path.read_text(), path.stat().st_mode & 0o7777) == (text, mode)
 
 
-@pytest.mark.parametrize(("text", "mode"), [("other\n", 0o644), ("text\n", 0o600)])
-def test_another_text_or_another_mode_is_a_change(tmp_path: Path, text: str, mode: int) -> None:
-    path = tmp_path / "file"
-    files.write(path, "text\n")
-    assert files.write(path, text, mode)
-    assert path.read_text() == text
-    assert path.stat().st_mode & 0o7777 == mode
-
-
-@pytest.mark.parametrize("failing", ["fsync", "fchmod"])
-def test_what_fails_on_the_way_leaves_the_former_file_alone(
+@pytest.mark.parametrize("failing", ["fsync", "fchmod", "check"])
+def test_failed_write_keeps_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     path = tmp_path / "file"
-    files.write(path, "former\n")
+    files.write(path, "old\n")
 
     def fail(*_: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(os, failing, fail)
+    if failing != "check":
+        monkeypatch.setattr(os, failing, fail)
     with pytest.raises(OSError, match="No space left"):
-        files.write(path, "later\n")
-    assert path.read_text() == "former\n"
+        files.write(path, "new\n", check=fail)
+    assert path.read_text() == "old\n"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_is_on_the_disk_before_it_has_its_name(
+def test_file_is_on_the_disk_before_it_gets_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "file"
     done: list[str] = []
-    fsync = os.fsync
 
     def spy(descriptor: int) -> None:
-        of = Path(f"/proc/self/fd/{descriptor}").readlink()
-        done.append(f"{'folder' if of == tmp_path else 'file'}, named: {path.exists()}")
-        fsync(descriptor)
+        opened = Path(f"/proc/self/fd/{descriptor}").readlink()
+        done.append(f"{'folder' if opened == tmp_path else 'file'}, named: {path.exists()}")
 
     monkeypatch.setattr(os, "fsync", spy)
     files.write(path, "text\n")
     assert done == ["file, named: False", "folder, named: True"]
+
+
+def test_second_command_is_refused_until_the_first_ends(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "reload.lock"
+    with (
+        lock.exclusive(path, "laurel reload"),
+        pytest.raises(LaurelError, match="another `laurel reload` is running"),
+        lock.exclusive(path, "laurel reload"),
+    ):
+        pass
+    with lock.exclusive(path, "laurel reload"):
+        pass
+
+
+def test_failed_fork_is_not_reported_as_a_second_command(tmp_path: Path) -> None:
+    with pytest.raises(BlockingIOError), lock.exclusive(tmp_path / "lock", "laurel reload"):
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")

@@ -88,7 +88,7 @@ def test_code_and_data_are_never_served(machine, path):
 
 
 def test_only_a_websocket_asks_a_process_for_an_upgrade(machine):
-    # tests/unit/test_nginx_site.py tests the map behind this variable.
+    # tests/integration/test_nginx_site.py tests the map behind this variable.
     shown = machine.succeed("nginx -T 2>/dev/null")
     values = re.findall(r"^\s*proxy_set_header\s+Connection\s+(.+);", shown, re.MULTILINE)
     assert values == ["$upstream_connection"]

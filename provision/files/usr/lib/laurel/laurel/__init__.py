@@ -1,1 +1,1 @@
-"""The operator's command of a Laurel machine, on the system's Python alone."""
+"""The operator's command on a Laurel machine, for the system's Python."""

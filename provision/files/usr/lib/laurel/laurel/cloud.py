@@ -1,4 +1,4 @@
-"""The names and addresses that a cloud gave this machine, and that no card of it shows."""
+"""Names and addresses that a cloud gives this machine, and that no network card shows."""
 
 import ipaddress
 import json
@@ -11,12 +11,12 @@ from typing import Any
 from laurel import files
 
 INSTANCE_DATA = Path("/run/cloud-init/instance-data.json")
-# What a cloud was asked for itself, one to a line.
+# What the cloud's metadata server answered, one host to a line.
 ANSWER = Path("/run/laurel/cloud-addresses")
 
-# Where cloud-init keeps them, of all that its datasource read (`ds`); `*` is each key, each item.
+# Where cloud-init keeps them, below `ds`, all that its datasource read; `*` is each key or item.
 _KEPT = (
-    # EC2, under its own name for all of it; OpenStack's metadata are of both kinds; most others.
+    # EC2; OpenStack, which has two kinds of metadata; most others.
     *(
         f"{metadata}/{key}"
         for metadata in ("meta-data", "meta_data", "ec2_metadata")
@@ -25,7 +25,7 @@ _KEPT = (
             "local-hostname",
         )
     ),
-    # EC2: of further cards, and further ones of the first.
+    # EC2: further cards, and further addresses of the first.
     "meta-data/network/interfaces/macs/*/public-ipv4s",
     "meta-data/network/interfaces/macs/*/public-hostname",
     # Azure
@@ -33,80 +33,81 @@ _KEPT = (
     # DigitalOcean
     "meta_data/interfaces/public/*/ipv4/ip_address",
     "meta_data/interfaces/public/*/ipv6/ip_address",
-    # Hetzner: the public address is the card's own.
+    # Hetzner: the card itself has the public address.
 )
 
 
 @dataclass(frozen=True)
-class Server:
-    """Where a cloud tells what cloud-init does not keep, and where in its answer, see `_at`."""
+class Question:
+    """An HTTP request to a cloud's metadata server, and the path of the addresses in the answer."""
 
     path: str
     headers: dict[str, str]
     addresses: str
 
 
-SERVERS = {
-    # cloud-init reads no more of it than the name.
-    "gce": Server(
+# Clouds whose metadata cloud-init does not keep in full.
+QUESTIONS = {
+    # cloud-init reads the name only.
+    "gce": Question(
         "/computeMetadata/v1/instance/network-interfaces/?recursive=true",
         {"Metadata-Flavor": "Google"},
         "*/accessConfigs/*/externalIp",
     ),
-    # The card has no address of the kind Standard.
-    "azure": Server(
+    # No card has a public address of the kind Standard.
+    "azure": Question(
         "/metadata/loadbalancer?api-version=2020-10-01",
         {"Metadata": "true"},
         "loadbalancer/publicIpAddresses/*/frontendIpAddress",
     ),
 }
-METADATA = ("169.254.169.254", 80)  # GCE's has a name besides, for which a boot need not wait
-LIMIT = 10.0  # seconds without a word of it, which answers in a few ms
+METADATA = ("169.254.169.254", 80)  # the address, because a boot need not wait for a resolver
+LIMIT = 10.0  # seconds of silence; the server answers within a few ms
 
 
 def names() -> list[str]:
-    """All that are known, each as a client writes it in Host; none where there is no cloud."""
+    """All known hosts, each as a client writes it in the Host header; empty outside a cloud."""
     found = [value for path in _KEPT for value in _at(_instance_data().get("ds"), path)]
     if ANSWER.exists():
         found += ANSWER.read_text().split()
     return list(dict.fromkeys(host for value in found for host in _hosts(value)))
 
 
-def ask() -> str | None:
-    """Ask the cloud for what cloud-init does not keep, if there is any; `names` knows it then.
+def ask() -> str:
+    """Ask the cloud for what cloud-init does not keep; `names` includes the answer afterwards.
 
-    Returns why the cloud told nothing: what it told before stays.
+    Returns "", or why there was no answer; an earlier answer then stays.
     """
-    names = [name for name in _at(_instance_data(), "v1/cloud_name") if isinstance(name, str)]
-    server = SERVERS.get(names[0]) if names else None
-    if server is None:
-        return None
-    answer = _answer_of(server)
+    clouds = [name for name in _at(_instance_data(), "v1/cloud_name") if isinstance(name, str)]
+    question = QUESTIONS.get(clouds[0]) if clouds else None
+    if question is None:
+        return ""
+    answer = _answer(question)
     if isinstance(answer, str):
-        return f"{METADATA[0]} does not tell this machine's public address: {answer}"
-    addresses = [host for value in _at(answer, server.addresses) for host in _hosts(value)]
+        return f"{METADATA[0]} does not give this machine's public address: {answer}"
+    addresses = [host for value in _at(answer, question.addresses) for host in _hosts(value)]
     files.write(ANSWER, "".join(f"{address}\n" for address in addresses))
-    return None
+    return ""
 
 
-def _answer_of(server: Server) -> dict[str, Any] | list[Any] | str:
-    """What the cloud tells, or why there is no answer."""
-    from http.client import HTTPConnection, HTTPException  # slow, and other machines ask nobody
+def _answer(question: Question) -> dict[str, Any] | list[Any] | str:
+    """The decoded answer, or why there is none."""
+    from http.client import HTTPConnection, HTTPException  # slow, and most machines do not need it
 
     connection = HTTPConnection(*METADATA, timeout=LIMIT)
     try:
-        connection.request("GET", server.path, headers=server.headers)
-        answer = connection.getresponse()
-        if answer.status == 404:
-            return []  # a machine without such an address
-        if answer.status != 200:
-            return f"it answered {answer.status}"
-        told = json.loads(answer.read())
+        connection.request("GET", question.path, headers=question.headers)
+        response = connection.getresponse()
+        if response.status == 404:
+            return []  # a machine without a public address
+        if response.status != 200:
+            return f"HTTP {response.status}"
+        answer = json.loads(response.read())
     except (OSError, HTTPException, ValueError) as error:
         return str(error) or type(error).__name__
     finally:
         connection.close()
-    return told if isinstance(told, (dict, list)) else "it answered something else"
+    return answer if isinstance(answer, (dict, list)) else "unexpected JSON"
 
 
 def _instance_data() -> dict[str, Any]:
@@ -118,7 +119,7 @@ def _instance_data() -> dict[str, Any]:
 
 
 def _at(node: Any, path: str) -> Iterator[Any]:
-    """What is at `path` below `node`; nothing where the data are of another shape."""
+    """The values at `path` below `node`; none if the data have another shape."""
     if not path:
         yield node
         return
@@ -132,7 +133,7 @@ def _at(node: Any, path: str) -> Iterator[Any]:
 
 
 def _hosts(value: Any) -> Iterator[str]:
-    """The names and addresses in `value`, a text of some or a list of such; no other thing."""
+    """The valid names and addresses in `value`, a text or a list of texts."""
     if isinstance(value, list):
         for each in value:
             yield from _hosts(each)

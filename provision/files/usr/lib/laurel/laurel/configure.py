@@ -1,31 +1,27 @@
-"""What every boot works out before the site's services start; it starts none of them."""
+"""What every boot, and every reload, works out from the settings; it starts no service."""
 
 import grp
 from pathlib import Path
 
-from laurel import cloud, files, identity, redis, settings, templates
+from laurel import cloud, files, identity, redis, settings
 from laurel.settings import Settings
 
 ENVIRONMENT = Path("/run/laurel/environment")
 
 
-def configure(render: bool = True) -> tuple[Settings, list[Path]]:
-    """Make this instance's identity, and render every file unless `render` says not to.
+def configure() -> Settings:
+    """Make this instance's identity and write the environment of the site's processes.
 
-    Returns the settings and the files that changed. Can be cut anywhere and run again.
+    It may be interrupted at any point and run again.
     """
     site_group = grp.getgrnam("site").gr_gid
-    for told in identity.ensure(site_group):
-        print(f"laurel: {told}", flush=True)
-    if told_nothing := cloud.ask():  # of the settings' hosts
-        print(f"laurel: {told_nothing}", flush=True)
+    new_identity = identity.ensure(site_group)
+    no_address = cloud.ask()  # before the settings are loaded: their hosts include its answer
+    for message in (new_identity, no_address):
+        if message:
+            print(f"laurel: {message}", flush=True)
     current = settings.load()
     redis.note(current)
     lines = [f"{key}={value}\n" for key, value in sorted(current.environment.items())]
-    changed = []
-    # First: without it no process starts, whatever becomes of the others.
-    if files.write(ENVIRONMENT, "".join(lines), 0o640, site_group):
-        changed.append(ENVIRONMENT)
-    if render:
-        changed += templates.render_all(current)
-    return current, changed
+    files.write(ENVIRONMENT, "".join(lines), 0o640, site_group)
+    return current

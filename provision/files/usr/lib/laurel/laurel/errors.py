@@ -1,5 +1,5 @@
-"""The one exception that ends the command with a message."""
+"""The exception that ends a command with a message."""
 
 
 class LaurelError(Exception):
-    """What was wrong, where, and what to do; shown without a traceback."""
+    """What is wrong, where, and what to do; shown without a traceback."""

@@ -1,10 +1,10 @@
-"""Whether one process of the site answers, asked on its own socket."""
+"""The health of one process of the site, probed on its own socket."""
 
 import http.client
 import socket
 from pathlib import Path
 
-HEALTHY_BELOW = 500  # a project may answer `/` with a redirect or a refusal and be well
+HEALTHY_BELOW = 500  # a project may answer `/` with a redirect or a refusal and be healthy
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -21,9 +21,9 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def probe(socket_path: str, path: str, timeout: float = 5.0) -> str:
-    """Ask `path` of the process behind `socket_path`; return "" or what is wrong with it.
+    """Request `path` from the process behind `socket_path`; return "" or the problem.
 
-    `timeout` is in seconds and holds for the connection and the answer each.
+    `timeout` is in seconds, and applies to the connection and to the answer.
     """
     connection = _UnixConnection(socket_path, timeout)
     try:

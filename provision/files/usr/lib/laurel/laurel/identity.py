@@ -1,8 +1,8 @@
-"""What no two instances share: the secret key and the machine-id.
+"""The secret key and the machine-id, which no two instances share.
 
-An instance is what cloud-init's instance-id names. A disk that boots as another instance than
-before (an image that was made of an instance) gets an identity of its own and keeps its data;
-cloud-init does the same for SSH's host keys and the host name.
+cloud-init's instance-id names an instance. A disk that boots as a different instance (an image was
+made from an instance) gets a new identity and keeps its data. cloud-init does the same for SSH host
+keys and the host name.
 """
 
 import re
@@ -14,7 +14,7 @@ from laurel import env_file, files
 from laurel.settings import SITE_ENV
 
 INSTANCE_ID = Path("/var/lib/cloud/data/instance-id")
-KNOWN_AS = Path("/etc/laurel/instance-id")  # the instance that this identity is of
+KNOWN_AS = Path("/etc/laurel/instance-id")  # the instance that this identity belongs to
 MACHINE_ID = Path("/etc/machine-id")
 
 HEADER = """\
@@ -27,27 +27,25 @@ _MADE_HERE = re.compile(
 )
 
 
-def ensure(group: int) -> list[str]:
-    """Make what this instance lacks; return a line for each thing that was made anew.
+def ensure(group: int) -> str:
+    """Make what this instance lacks; return a message if its identity is new, else "".
 
-    `group` is the numeric id of the group that may read the secret. Can be cut anywhere and run
-    again: the instance is noted last.
+    `group` is the numeric id of the group that may read the secret key. An interrupted run is
+    completed by the next one, because the instance is recorded last.
     """
     instance = _read(INSTANCE_ID) or "none"
     before = _read(KNOWN_AS)
     _ensure_secret_key(instance, group)
     if before == instance:
-        return []
-    told = []
+        return ""
     if before:
-        # machine-id(5): the form of a random UUID. systemd asks for it once, when it starts.
+        # machine-id(5): the form of a random UUID. systemd reads it once, when it starts.
         files.write(MACHINE_ID, f"{uuid.uuid4().hex}\n", 0o444)
-        told.append(
-            f"this disk was instance {before} and is {instance} now: it has a secret key and a"
-            " machine-id of its own; the next boot takes up the machine-id"
-        )
     files.write(KNOWN_AS, f"{instance}\n")
-    return told
+    return before and (
+        f"this disk was instance {before} and is {instance} now: it has a new secret key and a new"
+        " machine-id; the machine-id takes effect at the next boot"
+    )
 
 
 def new_secret_key() -> str:
@@ -56,7 +54,7 @@ def new_secret_key() -> str:
 
 
 def _ensure_secret_key(instance: str, group: int) -> None:
-    # What is no UTF-8 stays as it is; it is told where the settings are read.
+    # Bytes that are not UTF-8 stay as they are; loading the settings reports them.
     text = SITE_ENV.read_text(errors="surrogateescape") if SITE_ENV.exists() else HEADER
     text = _MADE_HERE.sub(lambda made: made[0] if made[1] == instance else "", text)
     given = env_file.parse(text.encode(errors="surrogateescape"), str(SITE_ENV))

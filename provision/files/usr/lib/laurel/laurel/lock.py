@@ -1,7 +1,6 @@
-"""One command at a time."""
+"""Locks against two commands that run at the same time."""
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +9,12 @@ from laurel.errors import LaurelError
 
 
 @contextmanager
-def alone(path: Path, command: str) -> Iterator[None]:
+def exclusive(path: Path, command: str) -> Iterator[None]:
     """Hold the lock `path`. Raises LaurelError if another `command` holds it."""
     path.parent.mkdir(exist_ok=True)
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LaurelError(f"another `{command}` is running: wait until it ends") from None
         yield
-    except BlockingIOError:
-        raise LaurelError(f"another `{command}` is at work: wait for it to end") from None
-    finally:
-        os.close(descriptor)

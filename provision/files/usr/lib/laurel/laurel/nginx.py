@@ -1,53 +1,64 @@
-"""nginx: which processes get new requests, and reloads that are known to be over."""
+"""nginx: checks of its configuration, and reloads that wait for the new workers."""
 
 import re
 import subprocess
 import time
-from collections.abc import Set
 from pathlib import Path
 
-from laurel import templates
 from laurel.errors import LaurelError
-from laurel.settings import Settings
 
 SITE = Path("/etc/nginx/sites-available/site.conf")
 PID_FILE = Path("/run/nginx.pid")
 _DOWN = re.compile(r"server unix:(\S+) [^;]*\bdown;")
 TAKE_OVER = 30.0  # seconds until new workers serve; they start within one
 
+# In a mount namespace of its own: for every other process, SITE stays the file that it was.
+_TRY = 'mount --bind "$1" "$2" && exec nginx -t -q'
 
-def drain(settings: Settings, drained: Set[str]) -> None:
-    """Send new requests to every socket but those of `drained`; return when that holds."""
-    if templates.render_file(SITE, settings, drained):
-        reload()
+
+def check(candidate: Path) -> None:
+    """Raise LaurelError if nginx refuses its configuration with `candidate` as site.conf."""
+    if not SITE.exists():
+        return  # the first one; provisioning runs `nginx -t` before nginx reads it
+    tried = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", _TRY, "sh", candidate, SITE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if tried.returncode:
+        raise LaurelError(f"{SITE} stays as it was, nginx refuses the new one: {_errors(tried)}")
 
 
 def drained() -> set[str]:
-    """The sockets that get no new requests: one is being renewed, or a reload failed on it."""
-    return set(_DOWN.findall(SITE.read_text() if SITE.is_file() else ""))
+    """The sockets that get no new requests, because of a reload that runs or has failed."""
+    return set(_DOWN.findall(SITE.read_text())) if SITE.is_file() else set()
 
 
 def reload() -> None:
-    """Reload nginx and wait until its former workers take no new request."""
-    former = _serving()
-    check = subprocess.run(["nginx", "-t", "-q"], capture_output=True, text=True, check=False)
-    if check.returncode:
-        raise LaurelError(f"nginx refuses its configuration: {check.stderr.strip()}")
+    """Reload nginx and wait until its old workers take no new requests."""
+    tried = subprocess.run(["nginx", "-t", "-q"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        raise LaurelError(f"nginx refuses its configuration: {_errors(tried)}")
+    old = _serving()
     subprocess.run(["systemctl", "reload", "nginx.service"], check=True)
     deadline = time.monotonic() + TAKE_OVER
-    while former & _serving():
+    while old & _serving():
         if time.monotonic() > deadline:
-            raise LaurelError(f"nginx did not take up its configuration in {TAKE_OVER:.0f} s")
+            raise LaurelError(f"nginx still serves its old configuration after {TAKE_OVER:.0f} s")
         time.sleep(0.1)
 
 
+def _errors(tried: "subprocess.CompletedProcess[str]") -> str:
+    return " ".join(tried.stderr.split())
+
+
 def _serving() -> set[int]:
-    """The workers that take new connections: a worker that ends says so in its title."""
-    if not PID_FILE.is_file():
-        return set()
-    master = int(PID_FILE.read_text())
+    """The pids of the workers that take new connections; one that ends says so in its title."""
+    # `nginx -t` leaves an empty file where nginx does not run.
+    master = PID_FILE.read_text().strip() if PID_FILE.is_file() else ""
     found = set()
-    for children in Path(f"/proc/{master}/task").glob("*/children"):
+    for children in Path(f"/proc/{master}/task").glob("*/children") if master else ():
         for pid in children.read_text().split():
             try:
                 title = Path(f"/proc/{pid}/cmdline").read_text()

@@ -1,4 +1,4 @@
-"""Who holds the TCP socket that all processes of the ASGI server are to share."""
+"""The TCP socket that all processes of the ASGI server share, and who else holds its port."""
 
 import errno
 import os
@@ -12,15 +12,36 @@ from laurel.settings import Settings
 
 
 def address(settings: Settings) -> tuple[str, int] | None:
-    """Its address and port; None where the server takes no part in one."""
+    """Address and port of the shared socket; None if the server does not take one."""
     if not servers.read(settings.get("ASGI_SERVER")).shares:
         return None
     return settings.get("BIND_ADDRESS"), int(settings.get("BIND_PORT"))
 
 
-def refused(wanted: tuple[str, int]) -> int | None:
-    """The error's number with which an address and port can't be bound now; None if they can."""
+def check(settings: Settings, own: str = "") -> None:
+    """Raise LaurelError if the shared socket can't be bound, unless the program `own` holds it."""
+    wanted = address(settings)
+    problem = _bind_error(wanted) if wanted else None
+    if wanted is None or problem is None:
+        return
+    where = f"{wanted[0]}:{wanted[1]}"
+    if problem != errno.EADDRINUSE:
+        raise LaurelError(
+            f"{where} can't be used ({os.strerror(problem)}): set BIND_ADDRESS to an address of"
+            " this machine, BIND_PORT to a free port"
+        )
+    found = holders(wanted[1])
+    if own not in dict(found):
+        raise LaurelError(
+            f"{where} is taken by {describe(found) or 'a program'}:"
+            " the site's processes need it; stop that program"
+        )
+
+
+def _bind_error(wanted: tuple[str, int]) -> int | None:
+    """The errno of an attempt to bind `wanted`; None if that succeeds."""
     with socket.socket() as trial:
+        # As supervisord and systemd do: connections in TIME_WAIT do not hold the port.
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind(wanted)
@@ -29,36 +50,14 @@ def refused(wanted: tuple[str, int]) -> int | None:
     return None
 
 
-def check(settings: Settings, own: str = "") -> None:
-    """Raise LaurelError with why the processes can't have it; what the program `own` holds, they
-    have already."""
-    wanted = address(settings)
-    problem = refused(wanted) if wanted else None
-    if wanted is None or problem is None:
-        return
-    if problem != errno.EADDRINUSE:
-        raise LaurelError(
-            f"{wanted[0]}:{wanted[1]} can't be had ({os.strerror(problem)}): BIND_ADDRESS is an"
-            " address of this machine, BIND_PORT a free port"
-        )
-    who = holder(wanted[1])
-    if not own or not names(who, own):
-        raise LaurelError(
-            f"{wanted[0]}:{wanted[1]} is taken by {who or 'a program'}:"
-            " the site's processes need it; stop that program"
-        )
-
-
-def names(who: str, program: str) -> bool:
-    """Whether `who`, as `holder` tells it, names `program`."""
-    # By its whole name: systemd-resolved is another than systemd.
-    return f", {program} (" in f", {who}"
-
-
-def holder(port: int) -> str:
-    """Name and pid of what listens on `port`, as root sees it; "" if nothing does."""
+def holders(port: int) -> list[tuple[str, str]]:
+    """Name and pid of each program that listens on `port`; only root sees those of other users."""
     shown = subprocess.run(
         ["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=True
     ).stdout
-    holders = re.findall(r'"([^"]+)",pid=(\d+)', shown)
-    return ", ".join(f"{name} (pid {pid})" for name, pid in holders)
+    return re.findall(r'"([^"]+)",pid=(\d+)', shown)
+
+
+def describe(found: list[tuple[str, str]]) -> str:
+    """Those programs, as an error names them."""
+    return ", ".join(f"{name} (pid {pid})" for name, pid in found)

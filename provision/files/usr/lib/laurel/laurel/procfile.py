@@ -11,22 +11,6 @@ from laurel.settings import Settings
 NOT_BESIDE = ("web", "release")
 _LINE = re.compile(r"([A-Za-z0-9_-]+):\s*(\S.*)")
 
-_PROGRAM = """\
-[program:{name}]
-command=/usr/lib/laurel/exec-site /usr/lib/laurel/exec-process {name}
-directory={folder}
-user=site
-autostart=true
-autorestart=true
-startretries=1000000
-stopasgroup=true
-killasgroup=true
-stdout_logfile=/var/log/site/{name}.log
-stdout_logfile_maxbytes=10MB
-stdout_logfile_backups=3
-redirect_stderr=true
-"""
-
 
 @dataclass(frozen=True)
 class Entry:
@@ -65,13 +49,6 @@ def folder(settings: Settings) -> str:
     """Where its commands run: beside it; where manage.py is, without one."""
     name = settings.get("PROCFILE")
     return str((CURRENT / "app" / name).parent if name else CURRENT / "django")
-
-
-def programs(settings: Settings) -> str:
-    """Supervisor's configuration of them."""
-    return "\n".join(
-        _PROGRAM.format(name=name, folder=folder(settings)) for name in names(settings)
-    )
 
 
 def names(settings: Settings) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from laurel import files, settings
+from laurel.paths import CURRENT
 
 RELEASE = Path("/etc/laurel/release.json")
 PACKAGES = ("nginx", "redis-server", "python3")
@@ -22,20 +23,24 @@ print(json.dumps({d.metadata["Name"]: d.version for d in importlib.metadata.dist
 def describe() -> dict[str, Any]:
     """The versions on this machine, and the source that it was provisioned from."""
     release = platform.freedesktop_os_release()
-    manager = settings.load().get("PROCESS_MANAGER")  # each is a package of its name
-    python_packages = subprocess.run(
-        ["/srv/site/current/venv/bin/python", "-c", _DISTRIBUTIONS],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    debian = Path("/etc/debian_version")
+    point_release = debian.read_text().strip() if debian.exists() else ""
+    manager = settings.load().get("PROCESS_MANAGER")  # also the name of its package
+    python_packages = _output(f"{CURRENT}/venv/bin/python", "-c", _DISTRIBUTIONS)
     return {
-        "os": {"id": release["ID"], "version": _debian_version() or release["VERSION_ID"]},
+        "os": {
+            "id": release["ID"],
+            # Ubuntu's says something like trixie/sid.
+            "version": point_release if point_release[:1].isdecimal() else release["VERSION_ID"],
+        },
         "kernel": platform.release(),
         "architecture": platform.machine(),
-        "packages": {name: _package_version(name) for name in (*PACKAGES, manager)},
+        "packages": {
+            name: _output("dpkg-query", "-W", "-f", "${Version}", name)
+            for name in (*PACKAGES, manager)
+        },
         "python_packages": dict(sorted(json.loads(python_packages).items())),
-        "release": Path("/srv/site/current").resolve().name,
+        "release": CURRENT.resolve().name,
         "source": {
             "revision": os.environ.get("SOURCE_REVISION", ""),
             "dirty": os.environ.get("SOURCE_DIRTY", "") == "yes",
@@ -44,7 +49,7 @@ def describe() -> dict[str, Any]:
 
 
 def write() -> None:
-    """Write the description with the time of its making, if anything else in it changed."""
+    """Write the description with the current time, if anything in it has changed."""
     now = describe()
     if RELEASE.exists():
         before = json.loads(RELEASE.read_text())
@@ -55,13 +60,5 @@ def write() -> None:
     files.write(RELEASE, json.dumps(now, indent=2) + "\n")
 
 
-def _debian_version() -> str:
-    path = Path("/etc/debian_version")
-    text = path.read_text().strip() if path.exists() else ""
-    return text if text[:1].isdecimal() else ""
-
-
-def _package_version(name: str) -> str:
-    return subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Version}", name], capture_output=True, text=True, check=True
-    ).stdout
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

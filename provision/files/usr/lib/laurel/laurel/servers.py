@@ -1,4 +1,4 @@
-"""The servers that Laurel knows: a file of ../servers/ each."""
+"""The application servers that Laurel can run: one file each in ../servers/."""
 
 import configparser
 import re
@@ -15,10 +15,10 @@ FOLDER = Path(__file__).resolve().parent.parent / "servers"
 class Server:
     """What a server needs and how it is started.
 
-    `serves` is the kind of application, asgi or wsgi; `packages` are requirements for the project's
-    environment; `command` holds @SOCKET@, its own, @FD@, the file descriptor of the shared one, and
-    @ASGI_APPLICATION@; `shares` is whether it takes the shared one. `since` is the first
-    version that takes the command.
+    `serves` is the kind of application, asgi or wsgi. `packages` are requirements for the project's
+    virtualenv. `command` has the fields {socket}, the process's own, {descriptor}, the file
+    descriptor of the shared socket, and {application}. `shares` says whether the server takes the
+    shared socket. `since` is the first version that takes the command.
     """
 
     name: str
@@ -29,23 +29,18 @@ class Server:
     since: str
 
     def socket(self, number: object) -> str:
-        """The socket of its process `number`, counted from 0."""
+        """The own socket of process `number`, counted from 0."""
         return f"{SOCKETS}/{self.name}{number}.sock"
 
     def command_line(self, number: object, descriptor: int, application: str) -> str:
-        """How its process `number` is started, with the shared socket as a file descriptor."""
-        words = {
-            "@SOCKET@": self.socket(number),
-            "@FD@": str(descriptor),
-            "@ASGI_APPLICATION@": application,
-        }
-        text = self.command
-        for word, value in words.items():
-            text = text.replace(word, value)
-        return f"{CURRENT}/venv/bin/{text}"
+        """The command of process `number`, with the shared socket as a file descriptor."""
+        command = self.command.format(
+            socket=self.socket(number), descriptor=descriptor, application=application
+        )
+        return f"{CURRENT}/venv/bin/{command}"
 
     def installed(self) -> bool:
-        """Whether the live release's environment has all that it needs, and not too old."""
+        """Whether the live release's virtualenv has everything the server needs, new enough."""
         return has(*self.packages) and _numbers(_versions()[self.name]) >= _numbers(self.since)
 
 
@@ -56,7 +51,7 @@ def names(serves: str) -> list[str]:
 
 
 def read(name: str) -> Server:
-    """The server `name`. Raises LaurelError for one without a file."""
+    """The server `name`. Raises LaurelError if it has no file."""
     path = FOLDER / f"{name}.conf"
     parser = configparser.ConfigParser(interpolation=None)
     if not parser.read(path):
@@ -74,13 +69,13 @@ def read(name: str) -> Server:
 
 
 def has(*packages: str) -> bool:
-    """Whether the live release's environment has each of these requirements, of any version."""
+    """Whether the live release's virtualenv has each of these requirements, in any version."""
     versions = _versions()
     return all(re.split("[<>=]", package)[0] in versions for package in packages)
 
 
 def _versions() -> dict[str, str]:
-    """The version of each package in the live release's environment, by its normalized name."""
+    """The version of each package in the live release's virtualenv, by its normalized name."""
     found = (CURRENT / "venv").glob("lib/python*/site-packages/*.dist-info")
     pairs = (path.name.removesuffix(".dist-info").split("-", 1) for path in found)
     return {re.sub("[-_.]+", "-", name).lower(): version for name, version in pairs}

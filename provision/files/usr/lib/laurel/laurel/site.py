@@ -1,4 +1,4 @@
-"""Commands of the site: its manage.py and its Python, as its user, with its settings."""
+"""Commands of the site, such as its manage.py, run as its user with its settings."""
 
 import hashlib
 import json
@@ -14,11 +14,11 @@ from laurel.errors import LaurelError
 from laurel.paths import CURRENT
 from laurel.settings import Settings
 
-MIGRATED = Path("/run/laurel/migrated")  # by this boot
+MIGRATED = Path("/run/laurel/migrated")  # since the boot
 MIGRATE_LOCK = Path("/run/laurel/migrate.lock")
 MIGRATE_ATTEMPTS = 5
-MIGRATE_PAUSE = 5.0  # seconds; a database that starts with the machine takes as long
-DATABASE_SECONDS = 600.0  # for one that is made together with its machines, as clouds do
+MIGRATE_PAUSE = 5.0  # seconds; a database on the same machine takes as long to start
+DATABASE_SECONDS = 600.0  # a cloud may create the database together with its machines
 
 # Exit codes of production/laurel_migrate.py.
 UNREACHABLE = 75
@@ -33,13 +33,19 @@ print(json.dumps({f"CHANNEL_LAYERS[{k!r}]": v.get("BACKEND", "") for k, v in lay
 
 
 def command(*arguments: str) -> list[str]:
-    """The command line that runs `arguments` with the site's user and settings."""
+    """The command line that runs `arguments` as the site's user with its settings."""
     as_site = ["runuser", "-u", "site", "--"] if os.geteuid() == 0 else []
     return [*as_site, "/usr/lib/laurel/exec-site", "env", "-C", f"{CURRENT}/django", *arguments]
 
 
+def python(*arguments: str, extra: dict[str, str] | None = None) -> int:
+    """Run the site's Python, with `extra` environment variables; return its exit code."""
+    line = command(f"{CURRENT}/venv/bin/python", *arguments)
+    return subprocess.run(line, env={**os.environ, **(extra or {})}, check=False).returncode
+
+
 def outdated() -> bool:
-    """Whether the release command has not run since the boot, for this release and settings."""
+    """Whether the release command has yet to run for this release, these settings and this boot."""
     return not MIGRATED.is_file() or MIGRATED.read_text() != _state()
 
 
@@ -50,46 +56,28 @@ def _state() -> str:
 
 
 def release(settings: Settings) -> int:
-    """Run the project's release command where its Procfile is, and make the first administrator.
+    """Run the project's release command beside its Procfile, and make the first administrator.
 
     Returns the exit code of production/laurel_migrate.py.
     """
-    return subprocess.run(
-        command(
-            *(f"{CURRENT}/venv/bin/python", "-m", "laurel_migrate"),
-            *(procfile.folder(settings), settings.get("RELEASE_COMMAND")),
-        ),
-        env={**os.environ, **settings.administrator},
-        check=False,
-    ).returncode
-
-
-def overrides() -> int:
-    """Print which of the project's settings are others here, and why; return the exit code."""
-    return subprocess.run(
-        command(f"{CURRENT}/venv/bin/python", "-m", "laurel_production"), check=False
-    ).returncode
-
-
-def manage(arguments: list[str]) -> int:
-    """Run manage.py; return its exit code."""
-    return subprocess.run(
-        command(f"{CURRENT}/venv/bin/python", "manage.py", *arguments), check=False
-    ).returncode
+    return python(
+        *("-m", "laurel_migrate", procfile.folder(settings), settings.get("RELEASE_COMMAND")),
+        extra=settings.administrator,
+    )
 
 
 def migrate(settings: Settings, say: Callable[[str], None]) -> None:
-    """Bring the database to the release's state; a database that is not there yet is waited for.
+    """Run the release command until it succeeds, while the database may still be starting.
 
-    Raises LaurelError if it can't be, or if the first administrator can't be made.
+    Raises LaurelError if the database or the first administrator can't be made.
     """
-    with lock.alone(MIGRATE_LOCK, "laurel migrate"):
+    with lock.exclusive(MIGRATE_LOCK, "laurel migrate"):
         state = _state()
         deadline = time.monotonic() + DATABASE_SECONDS
         attempt = 1
         while (code := release(settings)) not in (0, NO_ADMINISTRATOR):
             if code == UNREACHABLE and time.monotonic() < deadline:
-                say("the database is waited for")
+                say("waiting for the database")
             else:
                 say(f"migration failed, attempt {attempt} of {MIGRATE_ATTEMPTS}")
                 attempt += 1

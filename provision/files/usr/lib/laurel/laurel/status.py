@@ -1,4 +1,4 @@
-"""`laurel status`: one page on how the site is."""
+"""`laurel status`: the state of the site on one page."""
 
 import json
 import subprocess
@@ -6,27 +6,27 @@ from collections.abc import Iterator
 
 from laurel import health, nginx, port, redis, release, site
 from laurel.errors import LaurelError
-from laurel.manager import manager_of
+from laurel.manager import Manager, manager_of
 from laurel.process import sockets
 from laurel.settings import Settings
 
 SERVICES = ("nginx", "redis-server")
-BOOT_SERVICES = ("laurel-configure", "laurel-migrate")  # each has done its work, or failed
+BOOT_SERVICES = ("laurel-configure", "laurel-migrate")  # each runs once at a boot
 
 
 def report(settings: Settings) -> tuple[list[str], list[str]]:
     """Lines that describe the site, and lines that say what is wrong with it."""
     lines: list[str] = []
     problems = list(settings.problems)
+    manager = manager_of(settings)
     if release.RELEASE.exists():
         baked = json.loads(release.RELEASE.read_text())
         lines.append(f"release    {baked['release']}, built {baked['built']}")
     if settings.get("DEVELOPMENT") == "yes":
         lines.append("DEVELOPMENT: errors show their source to every visitor")
-    manager = manager_of(settings)
-    for service in (*SERVICES, manager.SERVICE):
+    for service in (*SERVICES, manager.service):
         if service == "redis-server" and not redis.is_here(settings):
-            lines.append(f"{service:<12} not used: REDIS_URL names another")
+            lines.append(f"{service:<12} not used: REDIS_URL names another one")
             continue
         state = _state(service)
         lines.append(f"{service:<12} {state}")
@@ -40,46 +40,51 @@ def report(settings: Settings) -> tuple[list[str], list[str]]:
     if site.outdated():
         problems.append("the database was not migrated for these settings: run `laurel reload`")
     try:
-        members = manager.processes(settings)
+        _report_processes(manager, lines, problems)
     except LaurelError as error:
         problems.append(str(error))
-        members = []
-    for process in members:
-        answer = health.probe(process.socket, settings.get("HEALTH_PATH"))
-        lines.append(
-            f"{process.name:<12} {process.state:<9} pid {process.pid or '-':<7}"
-            f" up {process.uptime} s, {health.connections(process.socket)} connections,"
-            f" {'healthy' if not answer else 'not healthy'}"
-        )
-        if answer:
-            problems.append(f"{process.name} does not answer: {answer} {process.problem}".rstrip())
-    others = manager.others(settings) if members else []
-    for name, state in others:
-        lines.append(f"{name:<12} {state}")
-        if state != "RUNNING":
-            problems.append(f"{name} is {state}: see {manager.log(name)}")
-    without = nginx.drained()
-    problems.extend(
-        f"{process.name} gets no requests: `laurel reload` is at work or has failed on it;"
-        " run it again"
-        for process in members
-        if process.socket in without
-    )
-    if members and [process.socket for process in members] != sockets(settings):
-        problems.append(
-            f"{len(members)} processes and not {len(sockets(settings))}: run `laurel reload`"
-        )
-    problems.extend(_port_problem(settings, manager.HOLDER))
+    problems.extend(_port_problem(manager))
     return lines, problems
 
 
-def _port_problem(settings: Settings, manager: str) -> Iterator[str]:
-    """The port of the shared socket, if neither `manager` nor a process of the site holds it."""
+def _report_processes(manager: Manager, lines: list[str], problems: list[str]) -> None:
+    settings = manager.settings
+    processes = manager.processes()
+    for process in processes:
+        problem = health.probe(process.socket, settings.get("HEALTH_PATH"))
+        lines.append(
+            f"{process.name:<12} {process.state:<9} pid {process.pid or '-':<7}"
+            f" up {process.uptime} s, {health.connections(process.socket)} connections,"
+            f" {'not healthy' if problem else 'healthy'}"
+        )
+        if problem:
+            problems.append(f"{process.name} does not answer: {problem} {process.problem}".rstrip())
+    for name, state in manager.procfile_states():
+        lines.append(f"{name:<12} {state}")
+        if state != "RUNNING":
+            problems.append(f"{name} is {state}: see {manager.log(name)}")
+    drained = nginx.drained()
+    problems.extend(
+        f"{process.name} gets no requests: `laurel reload` is running or has failed; run it again"
+        for process in processes
+        if process.socket in drained
+    )
+    if [process.socket for process in processes] != sockets(settings):
+        problems.append(
+            f"{len(processes)} processes, not {len(sockets(settings))}: run `laurel reload`"
+        )
+
+
+def _port_problem(manager: Manager) -> Iterator[str]:
+    """A program other than the manager and its processes that holds the shared socket's port."""
+    settings = manager.settings
     wanted = port.address(settings)
-    holder = port.holder(wanted[1]) if wanted else ""
-    own = (manager, settings.get("ASGI_SERVER"))
-    if wanted and holder and not any(port.names(holder, program) for program in own):
-        yield f"port {wanted[1]} is held by {holder}, not by {manager}: stop that program"
+    found = port.holders(wanted[1]) if wanted else []
+    if wanted and found and not {manager.holder, settings.get("ASGI_SERVER")} & dict(found).keys():
+        yield (
+            f"port {wanted[1]} is held by {port.describe(found)}, not by {manager.holder}:"
+            " stop that program"
+        )
 
 
 def _state(service: str) -> str:

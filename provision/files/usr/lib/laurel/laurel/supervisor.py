@@ -1,24 +1,20 @@
-"""supervisord, through the XML-RPC interface on its own socket."""
+"""supervisord, through the XML-RPC interface on its socket."""
 
 import http.client
 import socket
 import subprocess
 import xmlrpc.client
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from laurel.errors import LaurelError
+from laurel.manager import Manager
 from laurel.process import Process, groups
-from laurel.settings import Settings
 
-SERVICE = "supervisor"
 CONF = Path("/etc/supervisor/conf.d")
-FILES: Sequence[Path] = (CONF / "asgi.conf", CONF / "wsgi.conf")
-PROCFILE = CONF / "procfile.conf"
-HOLDER = "supervisord"
 SOCKET = "/run/supervisor.sock"
-OWN = ("asgi", "wsgi")  # the groups that serve the site
+SITE_GROUPS = ("asgi", "wsgi")
 ANSWER_SECONDS = 60.0  # stopping a process may take stopwaitsecs, 10, and a kill
 
 
@@ -44,92 +40,90 @@ def _call(method: str, *arguments: Any) -> Any:
         raise LaurelError(f"supervisord: {method}{arguments}: {fault.faultString}") from None
 
 
-def processes(settings: Settings) -> list[Process]:
-    """The site's processes in order. Raises LaurelError if supervisord does not answer."""
-    known = {group.name: group for group in groups(settings)}
-    found = []
-    for info in _call("getAllProcessInfo"):
-        group = known.get(info["group"])
-        if group:
-            number = int(info["name"].removeprefix(group.name))
-            found.append(
-                Process(
-                    group=group.name,
-                    number=number,
-                    name=f"{group.name}:{info['name']}",
-                    pid=info["pid"],
-                    state=info["statename"],
-                    uptime=info["now"] - info["start"] if info["pid"] else 0,
-                    problem=info["spawnerr"],
-                    socket=group.socket(number),
+class Supervisor(Manager):
+    """The guide's manager; a process is called asgi:asgi0."""
+
+    service = "supervisor"
+    holder = "supervisord"
+    files = (CONF / "asgi.conf", CONF / "wsgi.conf")
+    procfile = CONF / "procfile.conf"
+
+    def processes(self) -> list[Process]:
+        known = {group.name: group for group in groups(self.settings)}
+        found = []
+        for info in _call("getAllProcessInfo"):
+            if group := known.get(info["group"]):
+                number = int(info["name"].removeprefix(group.name))
+                found.append(
+                    Process(
+                        group=group.name,
+                        number=number,
+                        name=f"{group.name}:{info['name']}",
+                        pid=info["pid"],
+                        state=info["statename"],
+                        uptime=info["now"] - info["start"] if info["pid"] else 0,
+                        problem=info["spawnerr"],
+                        socket=group.server.socket(number),
+                    )
                 )
-            )
-    return sorted(found, key=lambda process: (process.group, process.number))
+        return sorted(found, key=lambda process: (process.group, process.number))
+
+    def pids(self) -> list[int]:
+        return [info["pid"] for info in _call("getAllProcessInfo") if info["pid"]]
+
+    def procfile_states(self) -> list[tuple[str, str]]:
+        return [
+            (info["name"], info["statename"])
+            for info in _call("getAllProcessInfo")
+            if info["group"] not in SITE_GROUPS
+        ]
+
+    def restart_procfile(self) -> None:
+        for name, _ in self.procfile_states():
+            _restart(name)
+
+    def update_procfile(self) -> None:
+        _update()
+
+    def fails_to_start(self, process: Process) -> bool:
+        return bool(_call("getProcessInfo", process.name)["statename"] == "BACKOFF")
+
+    def restart(self, process: Process) -> None:
+        _restart(process.name)
+
+    def must_restart_all(self, changed: Collection[Path]) -> bool:
+        del changed
+        # supervisord itself compares its files with what it has started.
+        ((added, altered, removed),) = _call("reloadConfig")
+        return bool(set(SITE_GROUPS) & {*added, *altered, *removed})
+
+    def restart_all(self) -> None:
+        before = {info["name"]: info for info in _call("getAllProcessInfo")}
+        _update()
+        # It has restarted the groups that changed; the others hold the old settings.
+        for info in _call("getAllProcessInfo"):
+            old = before.get(info["name"])
+            if info["group"] in SITE_GROUPS and old and old["pid"] == info["pid"] != 0:
+                _restart(f"{info['group']}:{info['name']}")
+
+    def log(self, name: str) -> str:
+        return f"/var/log/site/{name.rpartition(':')[2]}.log"
 
 
-def pids() -> list[int]:
-    """The processes that run, of the site and beside it."""
-    return [info["pid"] for info in _call("getAllProcessInfo") if info["pid"]]
+def _restart(name: str) -> None:
+    # One in BACKOFF has no pid, and must be stopped all the same.
+    if _call("getProcessInfo", name)["statename"] in ("RUNNING", "STARTING", "BACKOFF"):
+        _call("stopProcess", name, True)
+    _call("startProcess", name, False)
 
 
-def others(settings: Settings) -> list[tuple[str, str]]:
-    """The programs beside the site's own, of the Procfile: name and state."""
-    del settings  # supervisord knows them
-    return [
-        (info["name"], info["statename"])
-        for info in _call("getAllProcessInfo")
-        if info["group"] not in OWN
-    ]
-
-
-def restart_others(settings: Settings) -> None:
-    """Stop and start each of them: they hold the code that they started with."""
-    for name, state in others(settings):
-        if state in ("RUNNING", "STARTING", "BACKOFF"):
-            _call("stopProcess", name, True)
-        _call("startProcess", name, False)
-
-
-def fails_to_start(process: Process) -> bool:
-    """Whether `process` ended as it started, and supervisord waits before it tries again."""
-    state = _call("getProcessInfo", process.name)["statename"]
-    return bool(state == "BACKOFF")
-
-
-def restart(process: Process) -> None:
-    """Stop `process` and start it again; it may not answer yet when this returns."""
-    if process.pid:
-        _call("stopProcess", process.name, True)
-    _call("startProcess", process.name, False)
-
-
-def must_restart(settings: Settings, changed: Collection[Path]) -> bool:
-    """Whether all must restart at once: a file says other than what runs, whoever changed it."""
-    del settings, changed  # supervisord compares the files with what it has started
-    ((added, altered, removed),) = _call("reloadConfig")
-    return bool(set(OWN) & {*added, *altered, *removed})
-
-
-def update(settings: Settings) -> None:
-    """Take up changed files: none of the site's processes stays what it was started as."""
-    before = {process.pid for process in processes(settings) if process.pid}
-    update_others(settings)
-    # A changed group has restarted as a whole, and no other has.
-    for process in processes(settings):
-        if process.pid in before:
-            restart(process)
-
-
-def update_others(settings: Settings) -> None:
-    """Take up changed files, as the guide does, and let the groups be that are what they were."""
-    del settings  # the files have it all
-    for verb in ("reread", "update"):
-        ran = subprocess.run(["supervisorctl", verb], capture_output=True, text=True, check=False)
-        if ran.returncode:
-            said = f"{ran.stdout}{ran.stderr}".strip()
-            raise LaurelError(f"supervisorctl {verb}: {said}")
-
-
-def log(name: str) -> str:
-    """Where to read what the process or program `name` says."""
-    return f"/var/log/site/{name.rpartition(':')[2]}.log"
+def _update() -> None:
+    """Restart the groups whose files have changed, and no others, as the guide does."""
+    ran = subprocess.run(
+        ["supervisorctl", "-s", f"unix://{SOCKET}", "update"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        raise LaurelError(f"supervisorctl update: {ran.stdout}{ran.stderr}".strip())

@@ -1,7 +1,7 @@
-"""`laurel watch`: a process that runs and no longer answers is killed; its manager starts it anew.
+"""`laurel watch`: kills processes that run but do not answer; their manager starts them again.
 
-A stopped or hung process keeps its socket, so nginx goes on giving it requests. When it is
-killed, nginx repeats those that may be repeated on another process.
+A hung process keeps its socket, so nginx goes on sending it requests. Once it is killed, nginx
+repeats those that may be repeated on another process.
 """
 
 import os
@@ -17,46 +17,45 @@ from laurel.settings import Settings, load
 
 INTERVAL = 2.0  # seconds between two rounds
 TIMEOUT = 5.0  # seconds for an answer; `/healthz` takes milliseconds
-STRIKES = 3  # failures in a row, so a hung process goes within about 20 s
-# Seconds that a process may take until its first answer. Killed while it starts, it would
-# start for ever: on an overloaded machine that has been seen to take more than 60.
+STRIKES = 3  # failures in a row: a hung process is killed within about 20 s
+# Seconds until the first answer. A process that is killed while it starts would never come up, and
+# on an overloaded machine a start has taken more than 60 s.
 START_LIMIT = 600
 
 
 def watch(say: Callable[[str], None]) -> None:
-    """Watch for as long as this process lives; `say` is told of each kill."""
+    """Probe the processes until this process ends; `say` gets a message for each kill."""
     strikes: dict[int, int] = {}
     settings, seen = load(), list[int]()
     while True:
-        now = _written(settings)
-        # Files that a reload wrote and has not taken up yet, or could not, are not what runs: the
-        # processes that serve in the meantime would be killed for sockets that they never had.
-        if now == seen or not rolling.UNFINISHED.exists():
-            # Another server listens on other sockets: the old ones would never answer again.
-            if now != seen:
-                settings, seen = load(), now
-            # Otherwise the manager is starting or stopping.
+        written = _modification_times(settings)
+        # During a reload the files may name sockets that no running process has: a probe of them
+        # would kill processes that serve well.
+        if written == seen or not rolling.UNFINISHED.exists():
+            if written != seen:
+                settings, seen = load(), written
+            # The manager does not answer while it starts or stops.
             with suppress(LaurelError):
-                strikes = round_of_probes(settings, strikes, say)
+                strikes = probe_each(settings, strikes, say)
         time.sleep(INTERVAL)
 
 
-def _written(settings: Settings) -> list[int]:
+def _modification_times(settings: Settings) -> list[int]:
     """When each file of the processes was written, in nanoseconds."""
-    files = [file for file in manager_of(settings).FILES if file.exists()]
+    files = [file for file in manager_of(settings).files if file.exists()]
     return [file.stat().st_mtime_ns for file in files]
 
 
-def round_of_probes(
+def probe_each(
     settings: Settings, strikes: dict[int, int], say: Callable[[str], None]
 ) -> dict[int, int]:
-    """Probe each process once.
+    """Probe each process once, and kill those that have failed STRIKES times.
 
-    `strikes` and the result map the pid of each process that has answered before, or has had
-    its time to start, to its failures in a row.
+    `strikes` and the result map a pid to its failures in a row. They hold the processes that have
+    answered before or have had their time to start.
     """
     after: dict[int, int] = {}
-    for process in manager_of(settings).processes(settings):
+    for process in manager_of(settings).processes():
         if process.state != "RUNNING":
             continue
         problem = health.probe(process.socket, settings.get("HEALTH_PATH"), TIMEOUT)
@@ -66,6 +65,6 @@ def round_of_probes(
             after[process.pid] = strikes.get(process.pid, 0) + 1
         if after.get(process.pid, 0) >= STRIKES:
             say(f"{process.name} (pid {process.pid}) does not answer, killed: {problem}")
-            # With those that it started: a worker of a server would go on without it.
+            # The whole process group: a server's worker would serve on without it.
             os.killpg(process.pid, signal.SIGKILL)
     return after

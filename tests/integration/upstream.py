@@ -1,4 +1,4 @@
-"""A server in the place of one process of the site, which writes down what it is asked."""
+"""A server that stands for one process of the site and records its requests."""
 
 import itertools
 import socket
@@ -14,7 +14,7 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it arrived: header names are in lower case."""
+    """One received request; header names are in lower case."""
 
     method: str
     target: str
@@ -33,10 +33,10 @@ class Request:
 
 @dataclass
 class Upstream:
-    """Listens on `address`, a unix socket's path or a TCP address with port 0 for a free one.
+    """Listens on `address`, a unix socket's path or a TCP address with port 0 for a free port.
 
-    `/hold` is answered once `gate` is set, `/status/NNN` with that status, a websocket's
-    upgrade with an echo, and all else with 200 and the name of the upstream.
+    It answers `/hold` once `gate` is set, `/status/NNN` with that status, a websocket's upgrade
+    with an echo, and everything else with 200 and the name of the upstream.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Upstream:
     _server: "_Server | None" = None
 
     def start(self) -> "Upstream":
-        """Listen; a socket that a killed one left behind is replaced."""
+        """Listen; replaces the socket of a killed one."""
         if isinstance(self.address, Path):
             self.address.unlink(missing_ok=True)
             self._server = _Server(self, socket.AF_UNIX, str(self.address))
@@ -58,12 +58,12 @@ class Upstream:
 
     @property
     def open_connections(self) -> int:
-        """How many connections it holds that nobody has closed."""
+        """The number of open connections."""
         assert self._server
         return self._server.open_connections()
 
     def kill(self) -> None:
-        """As after SIGKILL: nothing listens, every connection is cut, the socket's file stays."""
+        """Close everything as SIGKILL would; the socket's file stays."""
         if self._server:
             self._server.shutdown()
             self._server.server_close()

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from machine.port import free_ports
+
 MAIN = """
 daemon off;
 worker_processes 2;
@@ -47,31 +49,34 @@ class Answer:
 class Nginx:
     """nginx on 127.0.0.1:`port`; `folder` holds the sockets, the logs and release/public.
 
-    `backup_port` is that of the shared socket, None for a server that takes no part in one.
+    `backup_port` is the port of the shared socket, None for a server that does not take one.
     """
 
-    def __init__(self, binary: str, folder: Path, site: str, backup_port: int | None) -> None:
-        self.binary = binary
+    def __init__(self, binary: str, folder: Path, backup_port: int | None) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.conf = folder / "nginx.conf"
+        self.site = folder / "site.conf"
+        self.command = [binary, "-p", str(folder), "-c", str(self.conf), "-e", "stderr"]
+        (self.port,) = free_ports(1)
+        self._backup_port = backup_port
         self._process: subprocess.Popen[str] | None = None
-        # nginx that starts as root gives its workers another user, which may not read here.
+        # The workers of a root nginx would get another user, who may not read the folder.
         user = "user root root;" if os.geteuid() == 0 else ""
-        (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
-        (folder / "site.conf").write_text(self._runnable(site, backup_port))
+        self.conf.write_text(MAIN.format(folder=folder, user=user))
 
-    def _runnable(self, site: str, backup_port: int | None) -> str:
-        """`site` with the machine's addresses and folders exchanged, and nothing else."""
-        exchanged = {
+    def runnable(self, site: str) -> str:
+        """site.conf, or its template, with the machine's addresses and folders replaced."""
+        replaced = {
             "listen 80 default_server;": f"listen 127.0.0.1:{self.port} default_server;",
             "    listen [::]:80 default_server;\n": "",
-            "unix:/run/daphne/": f"unix:{self.folder}/",
             "/var/log/site/": f"{self.folder}/",
             "/srv/site/current/": f"{self.folder}/release/",
         }
-        if backup_port:
-            exchanged["server 127.0.0.1:8000 "] = f"server 127.0.0.1:{backup_port} "
-        for old, new in exchanged.items():
+        if "{{" not in site:
+            replaced["unix:/run/daphne/"] = f"unix:{self.folder}/"
+            if self._backup_port:
+                replaced["server 127.0.0.1:8000 "] = f"server 127.0.0.1:{self._backup_port} "
+        for old, new in replaced.items():
             assert old in site, f"site.conf has no {old!r}"
             site = site.replace(old, new)
         return site
@@ -79,13 +84,13 @@ class Nginx:
     def check(self) -> subprocess.CompletedProcess[str]:
         """What `nginx -t` says."""
         return subprocess.run(
-            [*self._command(), "-t"], capture_output=True, text=True, check=False, timeout=20
+            [*self.command, "-t"], capture_output=True, text=True, check=False, timeout=20
         )
 
     def start(self) -> "Nginx":
         """Start, and wait until it takes connections."""
         self._process = subprocess.Popen(
-            self._command(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         deadline = time.monotonic() + 20
         while True:
@@ -98,7 +103,7 @@ class Nginx:
                 time.sleep(0.01)
 
     def stop(self) -> None:
-        """End it and its workers, with what they hold open."""
+        """End it, its workers and their connections."""
         if self._process:
             self._process.terminate()
             self._process.communicate(timeout=20)
@@ -111,20 +116,12 @@ class Nginx:
         body: bytes | None = None,
         host: str | None = None,
     ) -> Answer:
-        """One request on a connection of its own; `target` is sent as it is."""
+        """One request on a new connection; `target` is sent literally."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             return ask_on(connection, target, method, headers, body, host)
         finally:
             connection.close()
-
-    def _command(self) -> list[str]:
-        return [
-            self.binary,
-            *("-p", str(self.folder)),
-            *("-c", str(self.folder / "nginx.conf")),
-            *("-e", "stderr"),
-        ]
 
 
 def ask_on(
@@ -135,7 +132,7 @@ def ask_on(
     body: bytes | None = None,
     host: str | None = None,
 ) -> Answer:
-    """One request on `connection`, with no header that is not asked for but Host."""
+    """One request on `connection`, with Host and no other header than `headers`."""
     connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
     connection.putheader("Host", host or f"127.0.0.1:{connection.port}")
     for name, value in headers:
@@ -146,10 +143,3 @@ def ask_on(
     response = connection.getresponse()
     names = {name.lower(): value for name, value in response.getheaders()}
     return Answer(response.status, names, response.read())
-
-
-def _free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-        return port

@@ -1,11 +1,11 @@
-"""exec-site, with its settings in a folder of the test."""
+"""exec-site, with its environment in a folder of the test."""
 
 import subprocess
 from pathlib import Path
 
 
 class Wrapper:
-    """A copy of exec-site that reads its settings from `environment`."""
+    """A copy of exec-site that reads the file `environment`."""
 
     def __init__(self, original: Path, folder: Path) -> None:
         self.environment = folder / "environment"

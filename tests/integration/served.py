@@ -1,6 +1,6 @@
-"""What a tried server serves: applications that tell what they are told, as JSON.
+"""The applications that a server under test serves; they answer with what they get, as JSON.
 
-A copy of this lies where a project's code would.
+A copy of this file is the project's code.
 """
 
 import asyncio
@@ -9,14 +9,14 @@ import os
 import time
 
 
-def told(**more):
-    """This process's own, and `more`."""
+def report(**more):
+    """The umask and pid of this process, and `more`."""
     os.umask(umask := os.umask(0))
     return json.dumps({"umask": umask, "pid": os.getpid(), **more})
 
 
 async def asgi(scope, receive, send):
-    """As Channels' routers are: pages and websockets, and nothing for the lifespan."""
+    """Pages and websockets, but no lifespan, like Channels' routers."""
     answer = {"http": page, "websocket": echo}.get(scope["type"])
     if answer is None:
         raise ValueError(f"No application configured for scope type {scope['type']!r}")
@@ -25,24 +25,26 @@ async def asgi(scope, receive, send):
 
 
 async def page(scope, receive, send, more):
-    """Tells its path and the size of the body; `/hang` takes a minute."""
+    """Answers with the path and the size of the body; `/hang` takes a minute."""
     size, goes_on = 0, True
     while goes_on:
         event = await receive()
         size, goes_on = size + len(event.get("body", b"")), event.get("more_body", False)
     if scope["path"] == "/hang":
         await asyncio.sleep(60)
-    text = told(path=scope["path"], size=size, **more).encode()
+    text = report(path=scope["path"], size=size, **more).encode()
     headers = [(b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": text})
 
 
-async def echo(_scope, receive, send, more):
-    """Tells once, and then says what it hears."""
+async def echo(scope, receive, send, more):
+    """Sends what it got, then echoes; `/late` accepts after 7 s."""
     await receive()
+    if scope["path"] == "/late":
+        await asyncio.sleep(7)
     await send({"type": "websocket.accept"})
-    await send({"type": "websocket.send", "text": told(**more)})
+    await send({"type": "websocket.send", "text": report(**more)})
     while (event := await receive())["type"] == "websocket.receive":
         await send({"type": "websocket.send", "text": event["text"]})
 
@@ -52,7 +54,7 @@ def wsgi(environ, start_response):
     size = len(environ["wsgi.input"].read())
     if environ["PATH_INFO"] == "/hang":
         time.sleep(60)
-    text = told(
+    text = report(
         path=environ["PATH_INFO"],
         size=size,
         client=environ["REMOTE_ADDR"],

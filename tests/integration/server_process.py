@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import websocket
+from integration.wrapper import Wrapper
 from laurel.servers import Server
-from unit.wrapper import Wrapper
 
-START = 60.0  # seconds until it answers; on a busy host some ten
+START = 60.0  # seconds until it answers; about ten on a busy host
 NOTHING: Mapping[str, str] = {}
-# As systemd hands over a socket: descriptor 3, and said so.
+# systemd passes a socket as descriptor 3, with these variables.
 AS_SYSTEMD = 'exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
 
 
 class ServerProcess:
     """Process 0 of `server`; `folder` stands for the machine, `top` is the repository.
 
-    Its environment and its code hold what a project may have for another machine, and what must
-    make no difference here.
+    Its environment and code hold settings of a project for other machines, which must have no
+    effect here.
     """
 
     def __init__(self, server: Server, folder: Path, top: Path) -> None:
@@ -57,7 +57,7 @@ class ServerProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, descriptor: int = 0) -> "ServerProcess":
-        """Start it as supervisor does, or with the shared socket as `descriptor` 3 as systemd."""
+        """Start it like supervisor, or like systemd with the shared socket as `descriptor` 3."""
         words = shlex.split(self.server.command_line(0, descriptor, "served:asgi"))
         hand_over = ["bash", "-c", AS_SYSTEMD, "bash"] if descriptor == 3 else []
         with self.log.open("ab") as log:
@@ -86,7 +86,7 @@ class ServerProcess:
 
     @property
     def pids(self) -> set[int]:
-        """Each process that runs in its folder, whoever is its parent; none that is dead."""
+        """All live processes that run in its folder."""
         found = set()
         for cwd in Path("/proc").glob("[0-9]*/cwd"):
             with suppress(OSError):
@@ -95,7 +95,7 @@ class ServerProcess:
         return found
 
     def end(self) -> None:
-        """Leave nothing of it."""
+        """Kill it and its child processes."""
         if self.process:
             self.process.kill()
             self.process.wait(10)
@@ -105,7 +105,7 @@ class ServerProcess:
         self._shared.close()
 
     def connect(self, shared: bool = False) -> socket.socket:
-        """A connection to its own socket, or to the one that all share."""
+        """A connection to its own socket, or to the shared one."""
         if shared:
             return socket.create_connection(self._shared.getsockname(), timeout=20)
         connection = socket.socket(socket.AF_UNIX)
@@ -124,19 +124,19 @@ class ServerProcess:
         body: bytes | None = None,
         shared: bool = False,
     ) -> Any:
-        """What the application tells of one request, a POST where there is a `body`."""
+        """The application's answer to one request, a POST if there is a `body`."""
         with self.connect(shared) as connection:
             return ask_on(connection, target, headers, body)
 
     @contextmanager
     def websocket(
-        self, headers: Mapping[str, str] = NOTHING, shared: bool = False
+        self, headers: Mapping[str, str] = NOTHING, shared: bool = False, path: str = "/room/"
     ) -> Iterator[tuple[websocket.WebSocket, Any]]:
-        """An open websocket, and what the application tells of it."""
+        """An open websocket, and the application's first message."""
         with self.connect(shared) as connection:
             others = {**headers}
             client = websocket.create_connection(
-                "ws://site.example/room/",
+                f"ws://site.example{path}",
                 socket=connection,
                 host=others.pop("Host", None),
                 header=[f"{name}: {value}" for name, value in others.items()],
@@ -150,7 +150,7 @@ def ask_on(
     headers: Mapping[str, str] = NOTHING,
     body: bytes | None = None,
 ) -> Any:
-    """What the application tells of a request on an open connection, which stays open."""
+    """The application's answer to a request on an open connection, which stays open."""
     client = http.client.HTTPConnection("site.example")
     client.sock = connection
     client.request("GET" if body is None else "POST", target, body, dict(headers))

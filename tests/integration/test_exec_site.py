@@ -1,0 +1,117 @@
+"""exec-site, the wrapper through which a manager starts each process of the site."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from integration.wrapper import Wrapper
+
+VALUES = [
+    "plain",
+    "two words  and two blanks",
+    " leading and trailing ",
+    "'single' and \"double\"",
+    "100%(ENV_HOME)s",
+    "$HOME `id` $(id)",
+    "# no comment",
+    "postgres://u:p=w@db/site?sslmode=require",
+    "back\\slash \\n",
+    "é ü 漢",
+    "",
+]
+
+
+@pytest.fixture
+def wrapper(machine_files: Path, tmp_path: Path) -> Wrapper:
+    return Wrapper(machine_files / "usr/lib/laurel/exec-site", tmp_path)
+
+
+def test_environment_and_arguments_arrive_unchanged(wrapper: Wrapper) -> None:
+    given = {f"TRIED_{number}": value for number, value in enumerate(VALUES)}
+    wrapper.environment.write_text("".join(f"{key}={value}\n" for key, value in given.items()))
+    program = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))"
+    arguments = ["", "a b", "$HOME", "*", "--", "-x"]
+    ran = wrapper.run(sys.executable, "-c", program, *arguments)
+    assert ran.returncode == 0, ran.stderr
+    environment, arrived = json.loads(ran.stdout)
+    assert {key: environment.get(key) for key in given} == given
+    assert arrived == arguments
+
+
+@pytest.mark.parametrize("option", ["-u {}", "--uds {}", "--bind unix:{}"])
+def test_stale_socket_and_lock_of_this_process_are_removed(
+    wrapper: Wrapper, tmp_path: Path, option: str
+) -> None:
+    def exist() -> set[str]:
+        return {path.name for path in tmp_path.iterdir() if ".sock" in path.name}
+
+    arguments = option.format(tmp_path / "daphne1.sock").split()
+    assert wrapper.run("true", *arguments).returncode == 0  # there are none yet
+    for number in range(11):
+        (tmp_path / f"daphne{number}.sock").touch()
+        (tmp_path / f"daphne{number}.sock.lock").symlink_to("4711")
+    before = exist()
+    assert wrapper.run("true", *arguments).returncode == 0
+    assert before - exist() == {"daphne1.sock", "daphne1.sock.lock"}
+
+
+@pytest.mark.parametrize("option", ["-u", "--uds", "--bind"])
+def test_other_files_after_such_an_option_stay(
+    wrapper: Wrapper, tmp_path: Path, option: str
+) -> None:
+    """`python -u manage.py` and `laurel manage COMMAND -u FILE` pass through here."""
+    (tmp_path / "manage.py").touch()
+    assert wrapper.run("true", option, str(tmp_path / "manage.py")).returncode == 0
+    assert (tmp_path / "manage.py").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *("--fd 0", "--bind fd://0", "--fd 3", "--bind fd://3"),
+        # When run by hand, the socket may be that of a running process.
+        *("-u {socket} --fd 0", "--bind unix:{socket} --bind fd://0"),
+    ],
+)
+def test_descriptor_that_is_not_a_socket_is_explained(
+    wrapper: Wrapper, tmp_path: Path, arguments: str
+) -> None:
+    running = tmp_path / "daphne0.sock"
+    running.touch()
+    ran = wrapper.run("touch", str(tmp_path / "ran"), *arguments.format(socket=running).split())
+    assert ran.returncode == 1
+    option = " ".join(arguments.split()[-2:])
+    assert ran.stderr == (
+        f"laurel: {option}: file descriptor {option[-1]} is not a socket;"
+        " only supervisor's [fcgi-program:asgi] or systemd's asgi.socket passes one\n"
+    )
+    assert not (tmp_path / "ran").exists()
+    assert running.exists()
+
+
+@pytest.mark.parametrize("option", ["--fd 0", "--bind fd://0"])
+def test_inherited_socket_is_passed_on(wrapper: Wrapper, option: str) -> None:
+    look = "import socket; print(socket.socket(fileno=0).getsockname()[0])"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ran = wrapper.run(sys.executable, "-c", look, *option.split(), stdin=listening.fileno())
+    assert (ran.returncode, ran.stdout) == (0, "127.0.0.1\n"), ran.stderr
+
+
+def test_wrapper_becomes_the_command(wrapper: Wrapper) -> None:
+    with subprocess.Popen(
+        [wrapper.path, "bash", "-c", "echo $$; exit 7"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        shown, _ = process.communicate(timeout=20)
+    assert (int(shown), process.returncode) == (process.pid, 7)
+
+
+def test_missing_environment_stops_the_command(wrapper: Wrapper, tmp_path: Path) -> None:
+    wrapper.environment.unlink()
+    ran = wrapper.run("touch", str(tmp_path / "ran"))
+    assert ran.returncode != 0
+    assert os.fspath(wrapper.environment) in ran.stderr
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,240 @@
+"""Each server as a real process: what a machine relies on."""
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from integration.server_process import ServerProcess, ask_on
+from laurel import servers
+
+ASGI = servers.names("asgi")
+EVERY = [*ASGI, *servers.names("wsgi")]
+SHARING = [name for name in EVERY if servers.read(name).shares]
+# Servers whose started process does not serve itself, but starts a worker.
+WITH_A_WORKER = ["granian", "gunicorn"]
+
+# stopwaitsecs of asgi.conf and wsgi.conf.
+END_SECONDS = 10.0
+
+Make = Callable[[str], ServerProcess]
+Running = dict[str, ServerProcess]
+
+every_server = pytest.mark.parametrize("name", EVERY)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder that stands for /srv/site and /run/daphne."""
+    folder = tmp_path_factory.mktemp("machine")
+    (folder / "current").mkdir()
+    (folder / "current/venv").symlink_to(sys.prefix)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(servers, "CURRENT", folder / "current")
+        patch.setattr(servers, "SOCKETS", folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def running(machine: Path, top: Path) -> Iterator[Running]:
+    """One process of each server, which no test ends: they start side by side."""
+    found = {}
+    with ExitStack() as ends:
+        for name in EVERY:
+            (machine / name).mkdir()
+            found[name] = ServerProcess(servers.read(name), machine / name, top)
+            ends.callback(found[name].end)
+            found[name].start()
+        for process in found.values():
+            process.wait()
+        yield found
+
+
+@pytest.fixture
+def make(
+    machine: Path, top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Make]:
+    """Makes a process that the test starts and ends, with a socket of its own."""
+    folder = machine / tmp_path.name
+    folder.mkdir()
+    monkeypatch.setattr(servers, "SOCKETS", folder)
+    with ExitStack() as ends:
+
+        def make(name: str) -> ServerProcess:
+            (folder / name).mkdir()
+            made = ServerProcess(servers.read(name), folder / name, top)
+            ends.callback(made.end)
+            return made
+
+        yield make
+
+
+def from_nginx(address: str, scheme: str = "https") -> dict[str, str]:
+    """The headers that site.conf sends for a client at `address`."""
+    return {
+        "Host": "site.example:8443",
+        "X-Forwarded-Host": "site.example:8443",
+        "X-Forwarded-Proto": scheme,
+        "X-Forwarded-For": address,
+        "X-Real-IP": address,
+    }
+
+
+# What the application gets
+
+
+@every_server
+def test_path_body_and_long_lines_arrive_whole(running: Running, name: str) -> None:
+    answer = running[name].ask("/a%20room/?b=c", body=b"x" * 3_000_000)
+    assert (answer["path"], answer["size"]) == ("/a room/", 3_000_000)
+    # nginx's large_client_header_buffers: 8k with the line's end.
+    assert running[name].ask("/?" + "x" * (8192 - len("GET /? HTTP/1.1\r\n")))
+
+
+@every_server
+@pytest.mark.parametrize(("address", "scheme"), [("203.0.113.7", "http"), ("2001:db8::7", "https")])
+def test_address_and_scheme_of_the_client_arrive(
+    running: Running, name: str, address: str, scheme: str
+) -> None:
+    answer = running[name].ask(headers=from_nginx(address, scheme))
+    assert (answer["client"], answer["scheme"]) == (address, scheme)
+
+
+@pytest.mark.parametrize("name", ASGI)
+@pytest.mark.parametrize(("scheme", "expected"), [("http", "ws"), ("https", "wss")])
+def test_websocket_echoes_and_knows_its_client(
+    running: Running, name: str, scheme: str, expected: str
+) -> None:
+    with running[name].websocket(from_nginx("203.0.113.7", scheme)) as (client, answer):
+        assert answer["client"] == "203.0.113.7"
+        # Daphne gives a websocket no scheme; ASGI's default is "ws".
+        assert answer["scheme"] == (None if name == "daphne" else expected)
+        for text in ("hello", "é" * 70_000):
+            client.send(text)
+            assert client.recv() == text
+
+
+@pytest.mark.parametrize("name", SHARING)
+@pytest.mark.parametrize("descriptor", [0, 3], ids=["supervisor", "systemd"])
+def test_shared_socket_is_served_as_well(make: Make, name: str, descriptor: int) -> None:
+    process = make(name).start(descriptor).wait()
+    for shared in (True, False):
+        answer = process.ask(headers=from_nginx("203.0.113.7"), shared=shared)
+        assert (answer["client"], answer["scheme"]) == ("203.0.113.7", "https")
+        with process.websocket(from_nginx("203.0.113.7"), shared=shared) as (client, answer):
+            assert answer["client"] == "203.0.113.7"
+            client.send("hello")
+            assert client.recv() == "hello"
+
+
+def test_late_websocket_is_not_refused(running: Running) -> None:
+    """Waits for 7 s, longer than the 5 s of Daphne's default."""
+    with running["daphne"].websocket(path="/late") as (client, _):
+        client.send("hello")
+        assert client.recv() == "hello"
+
+
+# How it runs
+
+
+@every_server
+def test_only_nginx_and_the_site_have_access(running: Running, name: str) -> None:
+    # nginx runs as another user in no common group, and must write to connect (unix(7)).
+    assert running[name].socket.stat().st_mode & 0o666 == 0o666
+    assert running[name].ask()["umask"] == 0o027
+
+
+@every_server
+def test_process_count_and_group_are_as_expected(running: Running, name: str) -> None:
+    """A WEB_CONCURRENCY or gunicorn.conf.py of the project must not add processes."""
+    process = running[name]
+    assert process.process
+    assert len(process.pids) == (2 if name in WITH_A_WORKER else 1), process.log.read_text()
+    # `laurel watch` kills the process group.
+    assert {os.getpgid(pid) for pid in process.pids} == {process.process.pid}
+
+
+@every_server
+def test_code_and_home_are_not_written_to(running: Running, name: str) -> None:
+    process = running[name]
+    process.ask(body=b"x" * 1_000_000)
+    assert list(process.home.iterdir()) == []
+    assert {path.name for path in process.code.iterdir()} == {"served.py", "gunicorn.conf.py"}
+
+
+def test_idle_connection_lives_as_long_as_nginx_keeps_it(
+    running: Running, machine_files: Path
+) -> None:
+    """Waits for 4 s. A POST on a connection that the server closes would be lost."""
+    site = (machine_files / "etc/nginx/sites-available/site.conf").read_text()
+    (kept,) = set(re.findall(r"keepalive_timeout (\d+)s;", site))
+    with ExitStack() as connections:
+        idle = {name: connections.enter_context(one.connect()) for name, one in running.items()}
+        for connection in idle.values():
+            ask_on(connection)
+        time.sleep(int(kept) + 0.5)
+        for name, connection in idle.items():
+            assert ask_on(connection, body=name.encode())["size"] == len(name), name
+
+
+# How it ends and starts again
+
+
+@every_server
+def test_killed_server_leaves_no_process_and_starts_again(make: Make, name: str) -> None:
+    process = make(name).start().wait()
+    assert process.process
+    pid = process.ask()["pid"]
+    process.process.kill()
+    process.process.wait(10)
+    deadline = time.monotonic() + END_SECONDS
+    while process.pids:
+        assert time.monotonic() < deadline, process.pids
+        time.sleep(0.05)
+    assert process.socket.exists()
+    process.start().wait()
+    assert process.ask()["pid"] != pid
+
+
+@pytest.mark.parametrize("name", WITH_A_WORKER)
+def test_dead_worker_is_replaced_or_ends_its_server(make: Make, name: str) -> None:
+    """Either way the site gets its process back: the manager starts a server that has ended."""
+    process = make(name).start().wait()
+    assert process.process
+    (worker,) = process.pids - {process.process.pid}
+    assert process.ask()["pid"] == worker
+    os.kill(worker, signal.SIGKILL)
+    deadline = time.monotonic() + END_SECONDS
+    while process.process.poll() is None and not process.pids - {process.process.pid, worker}:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    if process.process.poll() is None:
+        assert process.wait().ask()["pid"] != worker
+
+
+def test_every_server_ends_in_time_with_open_requests(make: Make) -> None:
+    """Waits for about 5 s. A manager kills what has not ended after ten."""
+    started = {name: make(name).start() for name in EVERY}
+    with ExitStack() as connections:
+        for name, process in started.items():
+            process.wait()
+            if name in ASGI:
+                connections.enter_context(process.websocket())
+            connection = connections.enter_context(process.connect())
+            connection.sendall(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
+            connections.enter_context(process.connect())
+        time.sleep(0.5)  # until the requests are in progress
+        for process in started.values():
+            assert process.process
+            process.process.terminate()
+        deadline = time.monotonic() + END_SECONDS
+        for name, process in started.items():
+            assert process.process
+            left = max(deadline - time.monotonic(), 0.1)
+            assert process.process.wait(left) in (0, -signal.SIGTERM), name
+            assert process.pids == set(), name

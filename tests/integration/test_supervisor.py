@@ -1,0 +1,158 @@
+"""supervisor as the manager, with the real supervisord."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from integration.supervisord import Supervisord
+from laurel.errors import LaurelError
+from laurel.process import Process
+from laurel.settings import Settings
+from laurel.supervisor import Supervisor
+
+Manage = Callable[..., Supervisor]
+
+PROGRAM = """\
+[program:{name}]
+command={command}
+process_name={process}
+numprocs={count}
+startsecs={startsecs}
+stdout_logfile=NONE
+redirect_stderr=true
+"""
+
+
+def program(
+    name: str, count: int = 1, command: str = "sleep 60", process: str = "", startsecs: int = 0
+) -> str:
+    process = process or f"{name}%(process_num)d"
+    return PROGRAM.format(
+        name=name, command=command, process=process, count=count, startsecs=startsecs
+    )
+
+
+@pytest.fixture
+def supervisord(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisord]:
+    """supervisord with eleven processes of asgi and a worker of a Procfile."""
+    supervisord = Supervisord(tmp_path, monkeypatch)
+    (supervisord.conf / "asgi.conf").write_text(program("asgi", 11))
+    (supervisord.conf / "procfile.conf").write_text(program("worker", process="worker"))
+    supervisord.start()
+    yield supervisord
+    supervisord.stop()
+
+
+@pytest.fixture
+def manager(make_settings: Callable[..., Settings]) -> Supervisor:
+    return Supervisor(make_settings(11))
+
+
+def pids(manager: Supervisor) -> dict[str, int]:
+    return {process.name: process.pid for process in manager.processes()}
+
+
+@pytest.mark.usefixtures("supervisord")
+def test_processes_are_described_in_the_order_of_their_numbers(
+    manager: Supervisor, make_settings: Callable[..., Settings]
+) -> None:
+    processes = manager.processes()
+    assert [process.number for process in processes] == [*range(11)]
+    pid, uptime = processes[2].pid, processes[2].uptime
+    assert pid > 0
+    assert 0 <= uptime < 30
+    assert processes[2] == Process(
+        "asgi", 2, "asgi:asgi2", pid, "RUNNING", uptime, "", "/run/daphne/daphne2.sock"
+    )
+    other = Supervisor(make_settings(ASGI_SERVER="uvicorn")).processes()
+    assert other[2].socket == "/run/daphne/uvicorn2.sock"
+    assert manager.procfile_states() == [("worker", "RUNNING")]
+    assert len(manager.pids()) == 12
+
+
+@pytest.mark.usefixtures("supervisord")
+def test_restart_renews_one_process(manager: Supervisor) -> None:
+    before = pids(manager)
+    process = manager.processes()[3]
+    manager.restart(process)
+    after = pids(manager)
+    assert {name for name in before if before[name] != after[name]} == {"asgi:asgi3"}
+    with pytest.raises(LaurelError, match=r"getProcessInfo.*asgi:asgi99.*BAD_NAME"):
+        manager.restart(replace(process, name="asgi:asgi99"))
+
+
+def test_procfile_change_restarts_its_processes_only(
+    supervisord: Supervisord, manager: Supervisor
+) -> None:
+    before = pids(manager)
+    (supervisord.conf / "procfile.conf").write_text(program("beat", process="beat"))
+    assert not manager.must_restart_all([Supervisor.procfile])
+    manager.update_procfile()
+    assert manager.procfile_states() == [("beat", "RUNNING")]
+    everything = set(manager.pids())
+    manager.restart_procfile()
+    assert len(everything - set(manager.pids())) == 1
+    assert pids(manager) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("asgi.conf", program("asgi", 2)), ("wsgi.conf", program("wsgi", 2)), ("asgi.conf", "")],
+    ids=["changed", "added", "removed"],
+)
+def test_changed_group_restarts_every_process_of_the_site(
+    supervisord: Supervisord, manager: Supervisor, file: str, text: str
+) -> None:
+    before = set(pids(manager).values())
+    worker = set(manager.pids()) - before
+    assert not manager.must_restart_all([])
+    (supervisord.conf / file).write_text(text)
+    # An earlier reload may have written the file: supervisord itself notices.
+    assert manager.must_restart_all([])
+    manager.restart_all()
+    assert not manager.must_restart_all([])
+    assert not before & set(manager.pids())
+    assert worker <= set(manager.pids())
+
+
+def test_failing_process_is_in_backoff_and_can_be_restarted(
+    supervisord: Supervisord, manager: Supervisor
+) -> None:
+    failing = program("asgi", command="sh -c 'sleep 0.1; exit 1'", startsecs=60)
+    (supervisord.conf / "asgi.conf").write_text(failing + "startretries=1000\n")
+    manager.restart_all()
+    (process,) = manager.processes()
+    deadline = time.monotonic() + 20
+    while not manager.fails_to_start(process):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    (process,) = manager.processes()
+    assert (process.pid, process.uptime) == (0, 0)
+    assert "Exited too quickly" in process.problem
+    manager.restart(process)
+
+
+@pytest.mark.parametrize("take_up", [Supervisor.restart_all, Supervisor.update_procfile])
+def test_invalid_file_is_reported(
+    supervisord: Supervisord, manager: Supervisor, take_up: Callable[[Supervisor], None]
+) -> None:
+    (supervisord.conf / "asgi.conf").write_text("[program:asgi]\n")
+    with pytest.raises(LaurelError, match=r"supervisor.*CANT_REREAD"):
+        take_up(manager)
+
+
+def test_silent_supervisord_is_reported_with_what_to_do(
+    supervisord: Supervisord, manager: Supervisor
+) -> None:
+    supervisord.stop()
+    with pytest.raises(LaurelError, match="systemctl status supervisor"):
+        manager.processes()
+
+
+def test_log_is_the_file_of_the_template(manager: Supervisor, machine_files: Path) -> None:
+    for group in ("asgi", "wsgi"):
+        conf = (machine_files / f"etc/supervisor/conf.d/{group}.conf").read_text()
+        assert f"stdout_logfile={manager.log(f'{group}:{group}%(process_num)d')}\n" in conf
+    assert manager.log("worker") == "/var/log/site/worker.log"
