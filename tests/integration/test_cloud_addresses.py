@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from laurel import cloud
-from machine.metadata import Answer, MetadataServer, Question
+from machine.metadata import Response, MetadataServer, Request
 
 FIRST, SECOND = "203.0.113.25", "203.0.113.26"
 GCE = [
@@ -20,7 +20,7 @@ GCE = [
 ]
 AZURE = {"loadbalancer": {"publicIpAddresses": [{"frontendIpAddress": FIRST}], "inboundRules": []}}
 
-Serve = Callable[[Answer], MetadataServer]
+Serve = Callable[[Response], MetadataServer]
 
 
 @pytest.fixture
@@ -41,10 +41,10 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Starts a metadata server with one answer for every client that sends a cloud's header."""
     with ExitStack() as ends:
 
-        def start(answer: Answer) -> MetadataServer:
-            def service(question: Question) -> Answer:
+        def start(answer: Response) -> MetadataServer:
+            def service(question: Request) -> Response:
                 known = {"metadata-flavor": "Google", "metadata": "true"}.items()
-                return answer if known & question.headers.items() else Answer(status=403)
+                return answer if known & question.headers.items() else Response(status=403)
 
             server = MetadataServer(service)
             ends.callback(server.close)
@@ -75,7 +75,7 @@ def test_cloud_is_asked_for_public_addresses(
     names: list[str],
 ) -> None:
     in_cloud(name)
-    server = serve(Answer(status=200, text=json.dumps(answer)))
+    server = serve(Response(status=200, text=json.dumps(answer)))
     assert cloud.names() == ["web-1"]
     assert cloud.ask() == ""
     assert cloud.names() == names
@@ -85,13 +85,13 @@ def test_cloud_is_asked_for_public_addresses(
 
 
 @pytest.mark.parametrize(
-    "answer", [Answer(status=404), Answer(status=200, text=json.dumps(GCE[2:]))]
+    "answer", [Response(status=404), Response(status=200, text=json.dumps(GCE[2:]))]
 )
 def test_address_that_was_taken_away_is_forgotten(
-    in_cloud: Callable[[str], None], serve: Serve, answer: Answer
+    in_cloud: Callable[[str], None], serve: Serve, answer: Response
 ) -> None:
     in_cloud("gce")
-    serve(Answer(status=200, text=json.dumps(GCE)))
+    serve(Response(status=200, text=json.dumps(GCE)))
     cloud.ask()
     serve(answer)
     assert cloud.ask() == ""
@@ -103,7 +103,7 @@ def test_other_clouds_are_not_asked(
     in_cloud: Callable[[str], None], serve: Serve, name: str
 ) -> None:
     in_cloud(name)
-    server = serve(Answer(status=200, text=json.dumps(GCE)))
+    server = serve(Response(status=200, text=json.dumps(GCE)))
     assert cloud.ask() == ""
     assert (server.log, cloud.ANSWER.exists()) == ([], False)
 
@@ -111,22 +111,22 @@ def test_other_clouds_are_not_asked(
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (Answer(status=503), "HTTP 503"),
-        (Answer(status=200, text="<html>"), "Expecting value"),
-        (Answer(status=200, text="1"), "unexpected JSON"),
+        (Response(status=503), "HTTP 503"),
+        (Response(status=200, text="<html>"), "Expecting value"),
+        (Response(status=200, text="1"), "unexpected JSON"),
         (None, ".*refused"),
     ],
 )
 def test_earlier_answer_stays_when_the_cloud_gives_none(
-    in_cloud: Callable[[str], None], serve: Serve, answer: Answer | None, why: str
+    in_cloud: Callable[[str], None], serve: Serve, answer: Response | None, why: str
 ) -> None:
     in_cloud("gce")
-    serve(Answer(status=200, text=json.dumps(GCE)))
+    serve(Response(status=200, text=json.dumps(GCE)))
     cloud.ask()
     if answer:
         serve(answer)
     else:
-        serve(Answer(status=200)).close()
+        serve(Response(status=200)).close()
     problem = cloud.ask()
     assert re.match(f"127.0.0.1 does not give this machine's public address: {why}", problem)
     assert FIRST in cloud.names()

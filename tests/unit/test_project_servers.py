@@ -76,7 +76,10 @@ def test_procfile_names_processes_and_release_command(plain_project: Path) -> No
 
 @pytest.mark.parametrize(
     ("lines", "problem"),
-    [("worker: a\nworker: c", "Procfile, line 2: "), ("asgi: daphne", "Procfile: the site's own processes are called `asgi`")],
+    [
+        ("worker: a\nworker: c", "Procfile, line 2: "),
+        ("asgi: daphne", "Procfile: the site's own processes are called `asgi`"),
+    ],
 )
 def test_process_names_are_unique(plain_project: Path, lines: str, problem: str) -> None:
     (plain_project / "Procfile").write_text(lines)
