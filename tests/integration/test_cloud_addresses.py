@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from laurel import cloud
-from machine.metadata import Response, MetadataServer, Request
+from machine.metadata import MetadataServer, Request, Response
 
 FIRST, SECOND = "203.0.113.25", "203.0.113.26"
 GCE = [
