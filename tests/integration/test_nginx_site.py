@@ -263,10 +263,8 @@ def test_websocket_is_upgraded_by_the_asgi_server(
 
 
 def test_silent_websocket_outlives_a_hung_page(prepare: MakeSite) -> None:
-    """Waits for 2 s. nginx's default limit, here 1 s, holds for pages only."""
-    site = prepare(processes=1)
-    text = site.nginx.site.read_text()
-    site.nginx.site.write_text(text.replace("server {", "server { proxy_read_timeout 1s;"))
+    """Waits for 2 s."""
+    site = prepare(processes=1, READ_TIMEOUT="1")
     site.start()
     with _websocket(site) as client:
         assert site.ask("/hold").status == 504
