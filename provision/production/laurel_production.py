@@ -104,8 +104,11 @@ def project_settings(environ: Environment) -> Values:
 def as_given(project: Values, environ: Environment) -> Values:
     names = ("SECRET_KEY", "STATIC_ROOT", "MEDIA_ROOT")
     given = {name: environ[name] for name in names if environ.get(name)}
-    # A Path and a string may name the same folder.
-    return {name: value for name, value in given.items() if value != str(project.get(name))}
+    # A Path stays a Path: the project may write MEDIA_ROOT / "avatars".
+    return {
+        name: Path(value) if isinstance(project.get(name), Path) else value
+        for name, value in given.items()
+    }
 
 
 def debug(_project: Values, environ: Environment) -> Values:
@@ -159,6 +162,14 @@ def database_url(project: Values, environ: Environment) -> Values:
         return {}
     # How the project uses a database, wherever that is.
     kept = {key: own[key] for key in ("ATOMIC_REQUESTS", "CONN_HEALTH_CHECKS") if key in own}
+    engine = str(own.get("ENGINE") or "")
+    if database_kind(engine) == database_kind(new["ENGINE"]):
+        options = {**(own.get("OPTIONS") or {}), **(new.get("OPTIONS") or {})}
+        if options:
+            kept["OPTIONS"] = options
+        if not engine.startswith("django.db.backends."):
+            # A wrapper of another package, or PostGIS for a postgres:// URL.
+            kept["ENGINE"] = engine
     return {"DATABASES": {**databases, "default": {**new, **kept}}}
 
 
@@ -311,6 +322,13 @@ def database_url_parser() -> Any:
     return importlib.import_module("dj_database_url").parse
 
 
+def database_kind(engine: str) -> str:
+    """Return the kind of server that an ENGINE is for; "" if its name does not say."""
+    kinds = {"postgres": "postgresql", "postgis": "postgresql", "mysql": "mysql"}
+    kinds |= {"sqlite": "sqlite", "spatialite": "sqlite", "oracle": "oracle"}
+    return next((kind for part, kind in kinds.items() if part in engine.lower()), engine)
+
+
 def is_sqlite_file(database: Values) -> bool:
     name = str(database.get("NAME") or ":memory:")
     # SpatiaLite extends SQLite. A `file:` URI most often means a database in memory.
@@ -448,10 +466,28 @@ def shown(name: str, value: object) -> str:
     return f"<{type(value).__qualname__}>"
 
 
+# The project's modules may read `django.conf.settings` while they load: its package may start Celery,
+# its settings may pass SECRET_KEY to a JWT library. Django then looks into this module, which is not
+# complete yet. Until it is, these two functions answer with the project's own values, and with the
+# secret of this machine.
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *dir(importlib.import_module(os.environ["LAUREL_SETTINGS_MODULE"]))]
+
+
+def __getattr__(name: str) -> Any:
+    if not name.isupper():
+        raise AttributeError(name)
+    value = getattr(importlib.import_module(os.environ["LAUREL_SETTINGS_MODULE"]), name)
+    return as_given({name: value}, os.environ).get(name, value)
+
+
 project = project_settings(os.environ)
 changed, reasons = overrides(project, os.environ)
 globals().update({**project, **changed})
 LAUREL_OVERRIDES = reasons
+del __dir__, __getattr__
 
 if __name__ == "__main__":
     for setting, reason in LAUREL_OVERRIDES:
