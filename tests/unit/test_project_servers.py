@@ -12,7 +12,6 @@ MEMORY = 'CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChan
 @pytest.mark.parametrize(
     ("given", "is_refused"),
     [
-        ({"PROCESSES": "2"}, True),
         ({"PROCESSES": "1", "HTTP_SERVER": "gunicorn"}, True),
         ({"PROCESSES": "2", "CHANNEL_LAYER": "pubsub"}, False),
         ({"PROCESSES": "1"}, False),
@@ -90,7 +89,6 @@ def test_process_names_are_unique(plain_project: Path, lines: str, problem: str)
     ("command", "server"),
     [
         ("cd src && exec env/bin/gunicorn rooms.wsgi", "gunicorn"),
-        ("python -m uvicorn rooms.asgi:application", "uvicorn"),
         ("python manage.py runserver 0.0.0.0:$PORT", "runserver"),
         ("python manage.py runworker thumbs", None),
         ("celery -A gunicorn.app worker", None),
