@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from laurel import port, procfile, systemd
@@ -128,11 +129,9 @@ def test_states_have_supervisors_names(
 
 
 def test_pids_are_those_of_all_running_processes(systemctl: Systemctl, manager: Systemd) -> None:
-    systemctl.add("asgi@0.service", MainPID="1")
-    systemctl.add("wsgi@0.service", MainPID="2")
-    systemctl.add("procfile@worker.service", MainPID="3")
+    for pid, name in enumerate(("asgi@0", "wsgi@0", "procfile@worker", "nginx"), start=1):
+        systemctl.add(f"{name}.service", MainPID=str(pid))
     systemctl.add("asgi@1.service", "activating", "auto-restart")
-    systemctl.add("nginx.service", MainPID="4")
     assert manager.pids() == [1, 2, 3]
 
 
@@ -221,10 +220,7 @@ def test_start_waits_for_the_socket_only(
 def test_taken_port_stops_the_start_unless_systemd_holds_it(
     systemctl: Systemctl, manager: Systemd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def taken(_: Settings) -> None:
-        raise LaurelError("taken")
-
-    monkeypatch.setattr(port, "check", taken)
+    monkeypatch.setattr(port, "check", Mock(side_effect=LaurelError("taken")))
     with pytest.raises(LaurelError, match="taken"):
         systemd.start(manager.settings)
     assert systemctl.calls == []

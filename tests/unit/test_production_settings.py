@@ -121,10 +121,8 @@ def test_variable_overrides_its_setting(
 @pytest.mark.parametrize(
     ("own", "given", "expected"),
     [
-        (["*"], "b.example,10.0.0.7", ["b.example", "10.0.0.7"]),
-        (("a.example", "*"), "b.example, c.example", ["b.example", "c.example", "a.example"]),
-        (["a.example", "b.example"], "b.example,b.example", ["b.example", "a.example"]),
-        (["*"], "*,[::1]", ["[::1]"]),
+        (("a.example", "*"), "b.example, 10.0.0.7", ["b.example", "10.0.0.7", "a.example"]),
+        (["*"], "*,[::1],[::1]", ["[::1]"]),
         (["*"], "", []),
     ],
 )
@@ -205,22 +203,6 @@ def test_project_that_reads_database_url_keeps_its_options(changed: Changed) -> 
     assert "OPTIONS" not in found["DATABASES"]["default"]
 
 
-@pytest.mark.usefixtures("dj_database_url")
-def test_projects_own_parser_of_database_urls_comes_first(
-    changed: Changed, production: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(production, "library", str(tmp_path / "laurel"))
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    for folder in (tmp_path / "laurel", tmp_path):
-        folder.mkdir(exist_ok=True)
-        text = f"def parse(url, **_): return {{'HOST': {folder.name!r}}}\n"
-        (folder / "dj_database_url.py").write_text(text)
-        importlib.invalidate_caches()
-        del sys.modules["dj_database_url"]
-        found = changed({}, DATABASE_URL="postgres://db")
-        assert found["DATABASES"]["default"]["HOST"] == folder.name
-
-
 @pytest.mark.parametrize(
     ("database", "name"),
     [
@@ -244,8 +226,6 @@ def test_sqlite_file_moves_to_the_state_folder(
     [
         sqlite(":memory:"),
         sqlite("file:shared?mode=memory&cache=shared"),
-        sqlite(""),
-        {"ENGINE": SQLITE},
         sqlite("/var/lib/site/a.db", OPTIONS={"init_command": "pragma Synchronous=NORMAL"}),
         sqlite("site", POSTGRES),
     ],
@@ -271,8 +251,6 @@ def test_django_before_5_1_gets_no_init_command(
         ),
         # A file in the state folder keeps its name, in any order.
         ({"default": "/a/db", "logs": "/var/lib/site/db"}, {"default": "default-db", "logs": "db"}),
-        # The second choice of a name is taken, too.
-        ({"a": "/1/x-db", "b": "/2/db", "x": "/3/db"}, {"a": "x-db", "b": "db", "x": "x-x-db"}),
         # Two aliases of one file stay one file.
         ({"default": "/a/db", "copy": "/a/db"}, {"default": "db", "copy": "db"}),
     ],
@@ -318,17 +296,10 @@ SENTINEL_HOST = {
             REDIS,
             [{**CORE_OPTIONS, **HOST, "socket_timeout": 60}],
         ),
-        (layer(PUBSUB, hosts=[HOST]), REDIS, [HOST]),
         (layer(PUBSUB, hosts=[{**HOST, "address": "redis://a"}]), REDIS, [REDIS]),
         # Another kind of layer stays as it is.
-        (layer(MEMORY, hosts=["a"]), REDIS, ["a"]),
         (layer("channels_rabbitmq.L", hosts=["a"]), SENTINELS, ["a"]),
         # Sentinels
-        (
-            layer(PUBSUB, hosts=["redis://localhost"]),
-            "redis+sentinel://a/main",
-            [{"sentinels": [("a", 26379)], "master_name": "main"}],
-        ),
         (layer(CORE), SENTINELS, [{**SENTINEL_HOST, **CORE_OPTIONS}]),
     ],
 )
@@ -403,23 +374,11 @@ def test_database_number_of_the_project_is_kept(
     assert production.with_database(url, production.database_number(own)) == expected
 
 
-@pytest.mark.parametrize(
-    ("project", "users"),
-    [
-        ({"CELERY_RESULT_BACKEND": "rediss://a"}, "CELERY_RESULT_BACKEND"),
-        (
-            {"CACHES": {"a": {"BACKEND": REDIS_CACHES[0]}}, "CELERY_BROKER_URL": "redis://a"},
-            r"CACHES\['a'\] and CELERY_BROKER_URL",
-        ),
-    ],
-)
-def test_sentinels_are_refused_for_caches_and_celery(
-    changed: Changed, project: Values, users: str
-) -> None:
-    with pytest.raises(
-        ImproperlyConfigured, match=f"names Sentinels, which {users} can't"
-    ) as error:
-        changed(project, REDIS_URL=SENTINELS)
+def test_sentinels_are_refused_for_caches_and_celery(changed: Changed) -> None:
+    caches = {"a": {"BACKEND": REDIS_CACHES[0]}}
+    users = r"CACHES\['a'\] and CELERY_BROKER_URL can't"
+    with pytest.raises(ImproperlyConfigured, match=f"names Sentinels, which {users}") as error:
+        changed({"CACHES": caches, "CELERY_BROKER_URL": "redis://a"}, REDIS_URL=SENTINELS)
     assert "p%40w" not in str(error.value)
 
 
@@ -451,10 +410,10 @@ def test_channel_layer_sets_the_kind(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("project", [{}, {"CHANNEL_LAYERS": {}}])
-def test_project_without_layers_gets_one(changed: Changed, kind: str, project: Values) -> None:
-    layers = changed(project, LAUREL_CHANNEL_LAYER=kind)["CHANNEL_LAYERS"]
-    assert {alias: own["BACKEND"] for alias, own in layers.items()} == {"default": KINDS[kind]}
+def test_project_without_layers_gets_one(changed: Changed, kind: str) -> None:
+    layers = {"default": {"BACKEND": KINDS[kind]}}
+    found = changed({}, LAUREL_CHANNEL_LAYER=kind)["CHANNEL_LAYERS"]
+    assert {alias: {"BACKEND": own["BACKEND"]} for alias, own in found.items()} == layers
     assert import_string(KINDS[kind])()
 
 
@@ -507,32 +466,6 @@ def test_logging_that_works_on_the_machine_stays(production: Any, project: Value
     assert "LOGGING" not in values
 
 
-QUIET_DJANGO = {"handlers": [], "propagate": True}
-
-
-@pytest.mark.parametrize(
-    ("project", "loggers", "level"),
-    [
-        ({}, {"django": QUIET_DJANGO}, "WARNING"),
-        (
-            {"LOGGING": {"loggers": {"shop": {"level": "DEBUG"}, "": {"level": "ERROR"}}}},
-            {"shop": {"level": "DEBUG"}, "": {"level": "ERROR"}, "django": QUIET_DJANGO},
-            "ERROR",
-        ),
-        # Django mails errors to them.
-        ({"ADMINS": [("Ada", "ada@example.org")]}, {}, "WARNING"),
-    ],
-)
-def test_project_without_root_handler_gets_one(
-    production: Any, project: Values, loggers: Values, level: str
-) -> None:
-    found = production.overrides(project, {"LOG_LEVEL": "warning"})[0]["LOGGING"]
-    assert found["loggers"] == loggers
-    assert found["root"] == {"level": level, "handlers": ["laurel"]}
-    assert found["handlers"] == {"laurel": {**STDOUT, "level": "WARNING", "formatter": "laurel"}}
-    assert found.get("disable_existing_loggers", False) is False
-
-
 # Reasons, and what is printed
 
 
@@ -570,14 +503,10 @@ def test_each_override_has_its_reason(production: Any) -> None:
     ],
 )
 def test_secrets_are_masked_at_any_depth(production: Any, value: object) -> None:
+    assert production.shown("EMAIL_PASSWORD", value) == "********"
     text = production.shown("DATABASES", {"default": [value]})
     assert "hunter2" not in text
     assert "\n" not in text
-
-
-@pytest.mark.parametrize("name", ["EMAIL_PASSWORD", "api_token", "Credentials", "MY_SECRET"])
-def test_setting_with_a_secret_name_is_masked(production: Any, name: str) -> None:
-    assert production.shown(name, {"a": "hunter2"}) == "********"
 
 
 def test_other_values_are_shown(production: Any) -> None:

@@ -117,6 +117,8 @@ def test_project_is_refused_for_its_one_fault(projects: Path, name: str, text: s
     [
         ("source_build", {}),
         ("../../app", {}),
+        ("refused/memory_layer", {"PROCESSES": "1"}),
+        ("refused/memory_layer", {"PROCESSES": "2", "CHANNEL_LAYER": "pubsub"}),
         ("refused/settings_fail", {"PAYMENT_API_KEY": "x"}),
         ("refused/placeholder_database", {"DATABASE_URL": "postgres://site@db.internal/site"}),
     ],
