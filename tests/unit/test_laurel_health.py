@@ -15,30 +15,24 @@ Serve = Callable[[bytes | None], str]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts a server that answers each connection with some bytes, or never (None)."""
-    ended = threading.Event()
-    with ExitStack() as stack:
+    """Starts a server that answers one connection with some bytes, or accepts none (None)."""
+    path = str(tmp_path / "daphne0.sock")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
 
         def start(answer: bytes | None) -> str:
-            path = str(tmp_path / "daphne0.sock")
-            listening = stack.enter_context(socket.socket(socket.AF_UNIX))
-            listening.bind(path)
-            listening.listen()
-
             def run() -> None:
                 connection, _ = listening.accept()
                 with connection:
-                    if answer is None:
-                        ended.wait(20)
-                        return
                     connection.recv(10_000)
-                    connection.sendall(answer)
+                    connection.sendall(answer or b"")
 
-            threading.Thread(target=run, daemon=True).start()
+            if answer is not None:
+                threading.Thread(target=run, daemon=True).start()
             return path
 
         yield start
-        ended.set()
 
 
 @pytest.mark.parametrize(

@@ -123,14 +123,6 @@ def test_settings_of_the_bake_stay_as_baked(machine: Machine) -> None:
     assert machine.load("STATIC_URL=/static/").problems == []
 
 
-def test_problems_of_every_file_are_kept(machine: Machine) -> None:
-    machine.build_env.write_text(machine.build_env.read_text() + "oops\n")
-    assert machine.load("# fine", "oops").problems == [
-        f"{machine.build_env}, line {len(BUILD) + 1}: not KEY=VALUE; the line is ignored",
-        f"{machine.site_env}, line 2: not KEY=VALUE; the line is ignored",
-    ]
-
-
 # Settings that depend on one another
 
 

@@ -337,7 +337,7 @@ def test_caches_on_redis_use_the_given_redis(changed: Changed, backend: str) -> 
 @pytest.mark.parametrize(
     ("own", "url", "expected"),
     [
-        ("redis://a", REDIS, REDIS),
+        ("rediss://a", REDIS, REDIS),
         ("redis://a", "unix:///run/r.sock?db=3", "redis+socket:///run/r.sock?virtual_host=3"),
         ("redis://a/1", "unix:///r?a=b", "redis+socket:///r?a=b&virtual_host=1"),
         ("amqp://a", SENTINELS, "amqp://a"),

@@ -68,11 +68,8 @@ def test_usable_values_are_accepted(name: str, values: list[str]) -> None:
         "SITE_PYTHON": ["2.7", "python3", ""],
         "APT_PACKAGES": ["-oDebug=1", "a;b", "$(id)"],
         "PROCFILE": ["/etc/Procfile", "../Procfile", "100%/Procfile", "a;b"],
-        "LOG_LEVEL": ["verbose"],
-        "CHANNEL_LAYER": ["redis", "Core", ""],
         "ASGI_SERVER": ["apache", "gunicorn", "same", "../daphne", ""],
         "HTTP_SERVER": ["uvicorn", "Same"],
-        "TLS_IN_FRONT": ["true", "YES"],
         "CSRF_TRUSTED_ORIGINS": ["a.example", "https://a.example/path"],
         "REDIS_URL": [
             *("10.0.0.9:6379", "http://a", "redis://a:port", "redis:", "unix://[", "redis://["),
