@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,16 +25,6 @@ def top() -> Path:
 def machine_files(top: Path) -> Path:
     """The files that a machine gets, laid out as its root."""
     return top / "provision" / "files"
-
-
-@pytest.fixture(scope="session")
-def nginx_binary(top: Path) -> str:
-    """An nginx executable, unpacked from the host's archive if it has none installed."""
-    found = subprocess.run(
-        [top / "packer" / "nginx-binary.sh"], capture_output=True, text=True, check=False
-    )
-    assert found.returncode == 0, found.stderr
-    return found.stdout.strip()
 
 
 @pytest.fixture

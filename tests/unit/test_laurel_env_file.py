@@ -22,15 +22,12 @@ def test_other_lines_are_reported_with_their_place() -> None:
     ("written", "value"),
     [
         ("a b", "a b"),
-        ("'a b'", "a b"),
         ('"a b"', "a b"),
         ('"it\'s"', "it's"),
         ("'a' 'b'x", "'a' 'b'x"),
         ("'", "'"),
-        ("abca", "abca"),
         ("a=b#c$d%e", "a=b#c$d%e"),
         ("caf\u00e9\u2028x", "caf\u00e9\u2028x"),
-        ("a\tb", "a\tb"),
         ("", ""),
     ],
 )

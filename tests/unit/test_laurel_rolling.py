@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Set
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from laurel import health, nginx, port, redis, rolling, site, templates
@@ -95,45 +96,36 @@ def split(machine: Machine, make_settings: Callable[..., Settings]) -> Machine:
     return machine
 
 
-def test_each_process_answers_before_the_next_one_restarts(machine: Machine) -> None:
-    assert machine.reload() == [
+def test_each_process_answers_before_the_next_one_restarts(split: Machine) -> None:
+    names = ("wsgi0", "wsgi1", "asgi0", "asgi1")  # plain HTTP is renewed first
+    assert split.reload() == [
         "redis start",
-        *renewed("asgi0", "asgi1", "asgi2"),
+        *renewed(*names),
         "drain",
         *("restart procfile", "redis stop"),
     ]
-    assert machine.said == [f"asgi:asgi{number}: {number + 1} of 3" for number in range(3)]
+    assert split.said == [
+        f"{name[:4]}:{name}: {number} of 4" for number, name in enumerate(names, start=1)
+    ]
 
 
-def test_plain_http_is_renewed_first(split: Machine) -> None:
-    assert split.reload()[1:-3] == renewed("wsgi0", "wsgi1", "asgi0", "asgi1")
-
-
-@pytest.mark.parametrize("http", ["same", "gunicorn"])
 def test_single_process_is_not_drained(
-    machine: Machine, make_settings: Callable[..., Settings], http: str
+    machine: Machine, make_settings: Callable[..., Settings]
 ) -> None:
-    machine.manager = replace(machine.manager, settings=make_settings(1, HTTP_SERVER=http))
+    machine.manager = replace(machine.manager, settings=make_settings(1))
     assert [step for step in machine.reload() if step.startswith("drain")] == ["drain"]
 
 
-@pytest.mark.parametrize(("open_ones", "left"), [([2, 1], 0), ([1] * 100, 1)])
-def test_open_requests_get_the_drain_seconds(
-    split: Machine, open_ones: list[int], left: int
-) -> None:
-    split.open = {"wsgi1": open_ones}
+def test_open_requests_get_the_drain_seconds(split: Machine) -> None:
+    split.open = {"wsgi0": (short := [2, 1]), "wsgi1": (long := [1] * 100)}
     assert "restart wsgi1" in split.reload()
-    assert bool(open_ones) is bool(left)
+    assert short == []
+    assert long
 
 
-def test_migration_runs_before_the_first_restart(machine: Machine) -> None:
-    machine.outdated = True
-    assert machine.reload()[:3] == ["redis start", "migrate", "drain asgi0"]
-
-
-def test_new_site_conf_takes_effect_before_the_first_restart(machine: Machine) -> None:
-    machine.changed = [nginx.SITE]
-    assert machine.reload()[:3] == ["redis start", "nginx reload", "drain asgi0"]
+def test_migration_and_new_site_conf_precede_the_first_restart(machine: Machine) -> None:
+    machine.outdated, machine.changed = True, [nginx.SITE]
+    assert machine.reload()[:4] == ["redis start", "migrate", "nginx reload", "drain asgi0"]
 
 
 def test_changed_process_settings_restart_all_at_once(split: Machine) -> None:
@@ -157,6 +149,7 @@ def test_changed_procfile_restarts_none_of_the_sites_processes_at_once(machine: 
 
 
 def test_process_that_does_not_come_back_ends_the_reload(split: Machine) -> None:
+    assert not rolling.outdated()
     split.dead = {"wsgi0"}
     with pytest.raises(LaurelError, match=r"wsgi:wsgi0 does not answer .*the log of wsgi:wsgi0"):
         split.reload()
@@ -171,13 +164,10 @@ def test_process_that_does_not_come_back_ends_the_reload(split: Machine) -> None
 def test_failed_migration_leaves_the_new_files_to_the_next_reload(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise LaurelError("not migrated")
-
     machine.outdated, machine.changed = True, [FILES[0]]
     machine.manager.unread.add(FILES[0])
     with monkeypatch.context() as patch:
-        patch.setattr(site, "migrate", fail)
+        patch.setattr(site, "migrate", Mock(side_effect=LaurelError("not migrated")))
         with pytest.raises(LaurelError, match="not migrated"):
             machine.reload()
     assert machine.done == ["redis start"]
@@ -185,19 +175,13 @@ def test_failed_migration_leaves_the_new_files_to_the_next_reload(
     assert machine.reload()[:3] == ["redis start", "migrate", "restart all"]
 
 
-@pytest.mark.parametrize("failing", [(port, "check"), (templates, "render_all")])
-def test_nothing_is_touched_for_a_taken_port_or_a_refused_file(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, failing: tuple[object, str]
+def test_nothing_is_touched_while_the_port_is_taken(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
-        raise LaurelError("refused")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(*failing, fail)
-        with pytest.raises(LaurelError, match="refused"):
-            machine.reload()
+    monkeypatch.setattr(port, "check", Mock(side_effect=LaurelError("taken")))
+    with pytest.raises(LaurelError, match="taken"):
+        machine.reload()
     assert machine.done == []
-    assert machine.reload()
 
 
 def test_unexpected_number_of_processes_is_refused(split: Machine) -> None:
@@ -223,22 +207,12 @@ def test_second_reload_is_refused_while_one_runs(
 # Whether a reload is needed
 
 
-def test_files_that_were_not_taken_up_need_a_reload(machine: Machine) -> None:
-    assert not rolling.outdated()
-    machine.manager.unread.add(FILES[1])
-    assert rolling.outdated()
-
-
 @pytest.mark.parametrize(
     ("folder", "outdated"),
     [("releases/old/app", True), ("releases/new/app", False), ("elsewhere", False)],
 )
 def test_process_that_runs_another_release_needs_a_reload(
-    machine: Machine,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    folder: str,
-    outdated: bool,
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, outdated: bool
 ) -> None:
     for name in ("releases/new", folder):
         (tmp_path / name).mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from laurel import nginx, templates
+from laurel import templates
 from laurel.errors import LaurelError
 from laurel.settings import Settings
 
@@ -29,19 +29,14 @@ def add_template(target: Path, text: str) -> None:
     [
         ("size {{ MAX_BODY }}; {{ processes }}\n", {"MAX_BODY": "1m"}, "size 1m; 2\n"),
         ("{{ HEALTH_PATH }}\n", {"HEALTH_PATH": "/{{ MAX_BODY }}"}, "/{{ MAX_BODY }}\n"),
-        ("a\n  {% if MEDIA_URL %}\n  b\n  {% endif %}\nc\n", {}, "a\nc\n"),
         ("a\n  {% if MEDIA_URL %}\n  b\n  {% endif %}\nc\n", {"MEDIA_URL": "/m/"}, "a\n  b\nc\n"),
-        ("{{ procfile_folder }}", {"PROCFILE": "x%/Procfile"}, "/srv/site/current/app/x%"),
         (
             "{{ procfile_folder | double_percent }}",
             {"PROCFILE": "x%/Procfile"},
             "/srv/site/current/app/x%%",
         ),
-        ("{{ shared_socket }}", {}, "127.0.0.1:8000"),
         ("{{ shared_socket }}", {"BIND_ADDRESS": "10.0.0.7", "BIND_PORT": "81"}, "10.0.0.7:81"),
-        ("{{ shared_socket }}", {"ASGI_SERVER": "hypercorn"}, "127.0.0.1:8000"),
         ("{{ shared_socket }}", {"ASGI_SERVER": "granian"}, ""),
-        ("{{ http_command }}", {}, ""),
     ],
 )
 def test_template_sees_settings_and_computed_values(
@@ -64,11 +59,6 @@ def test_failing_template_is_named_and_keeps_the_file(
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_file_without_a_template_is_an_error(root: Path, make_settings: MakeSettings) -> None:
-    with pytest.raises(LaurelError, match="has no template"):
-        templates.render_file(root / "etc" / "other.conf", make_settings())
-
-
 def test_only_changed_files_are_written_and_returned(
     root: Path, make_settings: MakeSettings
 ) -> None:
@@ -80,35 +70,3 @@ def test_only_changed_files_are_written_and_returned(
     assert templates.render_all(make_settings(3)) == [processes]
     assert (body.stat().st_ino, body.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert templates.render_all(make_settings(3)) == []
-
-
-def test_refusal_by_nginx_leaves_every_file_unchanged(
-    root: Path, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(_: Path) -> None:
-        raise LaurelError("refused")
-
-    site, other = root / "etc" / "nginx.conf", root / "a.conf"
-    monkeypatch.setattr(nginx, "SITE", site)
-    monkeypatch.setattr(nginx, "check", refuse)
-    for target in (site, other):
-        add_template(target, "n={{ processes }}\n")
-    with pytest.raises(LaurelError, match="refused"):
-        templates.render_all(make_settings())
-    assert [path for path in root.rglob("*") if path.is_file()] == []
-
-
-def test_drained_sockets_are_read_from_site_conf(
-    machine_files: Path,
-    make_settings: MakeSettings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    site = tmp_path / "site.conf"
-    monkeypatch.setattr(nginx, "SITE", site)
-    assert nginx.drained() == set()
-    template = (machine_files / "etc/nginx/sites-available/site.conf").read_text()
-    drained = {"/run/daphne/daphne1.sock", "/run/daphne/gunicorn11.sock"}
-    settings = make_settings(12, HTTP_SERVER="gunicorn")
-    site.write_text(templates.render(template, settings, drained))
-    assert nginx.drained() == drained

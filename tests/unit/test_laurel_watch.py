@@ -48,18 +48,13 @@ def machine(monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., Settin
     return machine
 
 
-def test_process_group_is_killed_at_the_third_failure(machine: Machine) -> None:
+def test_hung_process_group_is_killed_at_the_third_failure(machine: Machine) -> None:
+    machine.manager.found.append(process(1, pid=101, uptime=watch.START_LIMIT + 1))
     machine.rounds(2)
     assert (machine.killed, machine.said) == ([], [])
     machine.rounds()
     assert machine.killed == [(100, signal.SIGKILL)]
     assert machine.said == ["asgi:asgi0 (pid 100) does not answer, killed: /healthz: hangs"]
-
-
-def test_only_the_hung_process_is_killed(machine: Machine) -> None:
-    machine.manager.found.append(process(1, pid=101, uptime=watch.START_LIMIT + 1))
-    machine.rounds(5)
-    assert {pid for pid, _ in machine.killed} == {100}
 
 
 def test_answer_resets_the_count(machine: Machine) -> None:
@@ -68,19 +63,14 @@ def test_answer_resets_the_count(machine: Machine) -> None:
     machine.rounds()
     machine.hung = {DAPHNE}
     machine.rounds(2)
-    assert machine.killed == []
-
-
-def test_new_process_of_the_same_number_starts_at_zero(machine: Machine) -> None:
-    machine.rounds(2)
-    machine.run(pid=101)
+    machine.run(pid=101)  # another process of this number
     machine.rounds()
-    assert (machine.killed, machine.strikes) == ([], {101: 1})
+    assert machine.killed == []
 
 
 @pytest.mark.parametrize(
     ("state", "uptime"),
-    [("STARTING", 900), ("STOPPING", 900), ("BACKOFF", 0), ("RUNNING", watch.START_LIMIT)],
+    [("STARTING", 900), ("RUNNING", watch.START_LIMIT)],
 )
 def test_starting_or_stopping_process_is_left_alone(
     machine: Machine, state: str, uptime: int
@@ -108,24 +98,35 @@ class _OverError(Exception):
 
 @pytest.fixture
 def watched(
-    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    machine: Machine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make_settings: Callable[..., Settings],
 ) -> Callable[..., list[str]]:
-    """Runs the watch with an action between two rounds each; returns the sockets it has probed."""
-    monkeypatch.setattr(FakeManager, "files", (tmp_path / "asgi.conf", tmp_path / "wsgi.conf"))
-    monkeypatch.setattr(rolling, "UNFINISHED", tmp_path / "reload.unfinished")
+    """Runs the watch with actions between two rounds each; returns the sockets it has probed."""
+    written, unfinished = tmp_path / "wsgi.conf", tmp_path / "reload.unfinished"
+    monkeypatch.setattr(FakeManager, "files", (tmp_path / "asgi.conf", written))
+    monkeypatch.setattr(rolling, "UNFINISHED", unfinished)
     monkeypatch.setattr(watch, "load", lambda: machine.settings)
     monkeypatch.setattr(watch, "manager_of", FakeManager)
     (tmp_path / "asgi.conf").touch()
     machine.hung = set()
 
-    def run(*between: Callable[[], object]) -> list[str]:
+    def edit() -> None:
+        machine.settings = make_settings(1, ASGI_SERVER="uvicorn")
+
+    actions = {"edit": edit, "write": written.touch, "begin": unfinished.touch}
+    actions["end"] = unfinished.unlink
+
+    def run(*between: str) -> list[str]:
         left = iter(between)
 
         def sleep(_: float) -> None:
-            try:
-                next(left)()
-            except StopIteration:
-                raise _OverError from None
+            names = next(left, None)
+            if names is None:
+                raise _OverError
+            for name in names.split():
+                actions[name]()
 
         monkeypatch.setattr("laurel.watch.time.sleep", sleep)
         with pytest.raises(_OverError):
@@ -135,43 +136,24 @@ def watched(
     return run
 
 
-@pytest.fixture
-def choose_uvicorn(machine: Machine, make_settings: Callable[..., Settings]) -> Callable[[], None]:
-    """Edits the settings, and no file of the processes."""
-
-    def choose() -> None:
-        machine.settings = make_settings(1, ASGI_SERVER="uvicorn")
-
-    return choose
-
-
-def test_new_settings_count_once_the_files_are_written(
-    watched: Callable[..., list[str]], choose_uvicorn: Callable[[], None], tmp_path: Path
+@pytest.mark.parametrize(
+    ("between", "probed"),
+    [
+        # New settings count once the files are written.
+        (["edit", "write", ""], [DAPHNE, DAPHNE, UVICORN, UVICORN]),
+        # Nothing is probed between new files and the end of their reload.
+        (["edit begin write", "", "", "end"], [DAPHNE, UVICORN]),
+        (["begin", ""], [DAPHNE, DAPHNE, DAPHNE]),
+    ],
+)
+def test_new_settings_count_after_their_reload(
+    watched: Callable[..., list[str]], between: list[str], probed: list[str]
 ) -> None:
-    written = (tmp_path / "wsgi.conf").touch
-    assert watched(choose_uvicorn, written, lambda: None) == [DAPHNE, DAPHNE, UVICORN, UVICORN]
-
-
-def test_nothing_is_probed_between_new_files_and_the_end_of_their_reload(
-    watched: Callable[..., list[str]], choose_uvicorn: Callable[[], None], tmp_path: Path
-) -> None:
-    def write() -> None:
-        choose_uvicorn()
-        (tmp_path / "reload.unfinished").touch()
-        (tmp_path / "wsgi.conf").touch()
-
-    end = (tmp_path / "reload.unfinished").unlink
-    assert watched(write, lambda: None, lambda: None, end) == [DAPHNE, UVICORN]
-
-
-def test_reload_without_new_files_is_watched(
-    watched: Callable[..., list[str]], tmp_path: Path
-) -> None:
-    assert watched((tmp_path / "reload.unfinished").touch, lambda: None) == [DAPHNE] * 3
+    assert watched(*between) == probed
 
 
 def test_watch_that_starts_during_a_reload_waits_for_its_end(
-    watched: Callable[..., list[str]], tmp_path: Path
+    watched: Callable[..., list[str]],
 ) -> None:
-    (tmp_path / "reload.unfinished").touch()
-    assert watched(lambda: None, (tmp_path / "reload.unfinished").unlink) == [DAPHNE]
+    rolling.UNFINISHED.touch()
+    assert watched("", "end") == [DAPHNE]

@@ -38,11 +38,7 @@ def test_folders_of_one_name_have_two_images(backend: Path) -> None:
     twin = backend.parents[1] / "b" / "backend"
     assert names.image_name(backend, "x") != names.image_name(twin, "x")
     assert names.prefix(backend) == names.prefix(backend / ".." / "backend")
-
-
-def test_image_names_have_no_blanks(backend: Path) -> None:
-    assert names.prefix(backend / "my site/ä b").startswith("-b-")
-    assert " " not in names.image_name(backend / "my site", "debian-13")
+    assert names.prefix(backend / "my site/ä b").startswith("-b-")  # no blanks
 
 
 @pytest.mark.parametrize("chosen", ["", "images/a b.qcow2"])

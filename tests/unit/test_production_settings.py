@@ -3,9 +3,9 @@
 import importlib
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from copy import deepcopy
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,19 +24,14 @@ REDIS_CACHES = (
     "django_redis.cache.RedisCache",
     "redis_cache.RedisCache",
 )
+CELERY = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "BROKER_URL")
 STDOUT = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
 REDIS = "redis://10.0.0.9:6379/0"
 SENTINELS = "redis+sentinel://:p%40w@10.0.0.9,redis.example:26380/main/2"
 # These make up for redis-py's limits, with which RedisChannelLayer loses websockets.
 CORE_OPTIONS = {"socket_timeout": None, "max_connections": 10_000}
-HTTPS_ONLY = {
-    "SECURE_SSL_REDIRECT": True,
-    "SECURE_HSTS_SECONDS": 3600,
-    "SESSION_COOKIE_SECURE": True,
-    "CSRF_COOKIE_SECURE": True,
-    "LANGUAGE_COOKIE_SECURE": True,
-}
-HTTPS_OFF = {**dict.fromkeys(HTTPS_ONLY, False), "SECURE_HSTS_SECONDS": 0}
+HTTPS_ONLY = {**dict.fromkeys(OFF_WITHOUT_TLS, True), "SECURE_HSTS_SECONDS": 3600}
+HTTPS_OFF = {**dict.fromkeys(OFF_WITHOUT_TLS, False), "SECURE_HSTS_SECONDS": 0}
 # Every project's settings get these.
 ALWAYS = {"SECURE_PROXY_SSL_HEADER", "LOGGING"}
 
@@ -64,85 +59,25 @@ def changed(production: Any) -> Changed:
     return find
 
 
-ENVIRONMENT = {
-    "SECRET_KEY": "new",
-    "DEBUG": "false",
-    "ALLOWED_HOSTS": "b.example",
-    "CSRF_TRUSTED_ORIGINS": "https://b.example",
-    "STATIC_ROOT": "/srv/static",
-    "MEDIA_ROOT": "/srv/media",
-    "TLS_IN_FRONT": "no",
-    "DATABASE_URL": "postgres://u:p@db/site",
-    "STATE_DIR": "/var/lib/site",
-    "LAUREL_CHANNEL_LAYER": "pubsub",
-    "REDIS_URL": REDIS,
-    "LOG_LEVEL": "INFO",
-}
-PROJECT = {
-    "SECRET_KEY": "own",
-    "DEBUG": True,
-    "ALLOWED_HOSTS": ["*"],
-    "CSRF_TRUSTED_ORIGINS": ["https://a.example"],
-    "STATIC_ROOT": "/own",
-    "MEDIA_ROOT": "/own",
-    "SESSION_COOKIE_SECURE": True,
-    "DATABASES": {
-        "default": sqlite("/app/db", OPTIONS={"timeout": 20}),
-        "logs": sqlite("/app/logs", OPTIONS={"timeout": 20}),
-    },
-    "CHANNEL_LAYERS": {
-        "default": layer(CORE, hosts=[{"address": REDIS, "db": 1}]),
-        "second": layer(CORE, hosts=["redis://a"]),
-    },
-    "CACHES": {"default": {"BACKEND": "redis_cache.RedisCache", "OPTIONS": {"a": []}}},
-    "CELERY_BROKER_URL": "redis://a",
-    "STORAGES": {"staticfiles": {"BACKEND": "own"}},
-    "LOGGING": {
-        "version": 1,
-        "handlers": {"file": {"class": "logging.FileHandler", "filename": "/nonexistent/a"}},
-        "loggers": {"": {"level": "INFO"}},
-    },
-}
-
-
-@pytest.mark.parametrize(
-    "environment", [{}, {name: "" for name in ENVIRONMENT if name != "ALLOWED_HOSTS"}]
-)
-def test_unset_and_empty_variables_change_nothing(
-    changed: Changed, environment: dict[str, str]
-) -> None:
-    assert changed({**PROJECT, "DEBUG": False}, **environment) == {}
-
-
-@pytest.fixture
-def shop(tmp_path: Path, production: Any) -> Iterator[Path]:
-    """The folder of a package `shop`, where the `production` fixture imports from."""
-    assert str(tmp_path) in sys.path, production
-    (tmp_path / "shop").mkdir()
-    importlib.invalidate_caches()
-    yield tmp_path / "shop"
-    for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
-        del sys.modules[name]
+# The module of the project's settings
 
 
 @pytest.mark.parametrize(
     ("name", "text", "error", "message"),
     [
         ("", "", ImproperlyConfigured, "^LAUREL_SETTINGS_MODULE is not set: set it to "),
-        ("shop.setings", "", ImproperlyConfigured, "=shop.setings: .* no module shop.setings "),
+        ("shop_setings", "", ImproperlyConfigured, "=shop_setings: .* no module shop_setings "),
         ("shp.settings", "", ImproperlyConfigured, "the project has no module shp "),
-        ("shop/settings.py", "", ImproperlyConfigured, "the project has no module shop/settings "),
         # Errors of the project's own are raised unchanged.
-        ("shop.settings", "import sho", ModuleNotFoundError, "^No module named 'sho'"),
-        ("shop.settings", "from .base import *", ModuleNotFoundError, "named 'shop.base'"),
-        ("shop.settings", "raise ModuleNotFoundError('mine')", ModuleNotFoundError, "^mine$"),
-        ("shop.settings", "import os; os.environ['STRIPE']", KeyError, "STRIPE"),
+        ("shop_settings", "import shop", ModuleNotFoundError, "^No module named 'shop'"),
+        ("shop_settings", "raise ModuleNotFoundError('mine')", ModuleNotFoundError, "^mine$"),
     ],
 )
 def test_missing_module_and_other_errors_are_told_apart(
-    production: Any, shop: Path, name: str, text: str, error: type[Exception], message: str
+    production: Any, tmp_path: Path, name: str, text: str, error: type[Exception], message: str
 ) -> None:
-    (shop / "settings.py").write_text(text)
+    (tmp_path / "shop_settings.py").write_text(text)
+    importlib.invalidate_caches()
     with pytest.raises(error, match=message):
         production.project_settings({"LAUREL_SETTINGS_MODULE": name})
 
@@ -158,15 +93,22 @@ def test_missing_module_and_other_errors_are_told_apart(
         ({"MEDIA_ROOT": "/own"}, {"MEDIA_ROOT": "/srv"}, {"MEDIA_ROOT": "/srv"}),
         ({"MEDIA_ROOT": Path("/srv")}, {"MEDIA_ROOT": "/srv"}, {}),
         ({"DEBUG": True}, {}, {"DEBUG": False}),
-        ({"DEBUG": "False"}, {}, {"DEBUG": False}),
         ({"DEBUG": True}, {"DEBUG": "True"}, {"DEBUG": False}),
-        ({"DEBUG": True}, {"DEBUG": "1"}, {"DEBUG": False}),
         ({"DEBUG": True}, {"DEBUG": "true"}, {}),
         ({}, {"DEBUG": "true"}, {"DEBUG": True}),
         (HTTPS_ONLY, {}, {}),
         (HTTPS_ONLY, {"TLS_IN_FRONT": "yes"}, {}),
         (HTTPS_ONLY, {"TLS_IN_FRONT": "no"}, HTTPS_OFF),
         ({"SECURE_SSL_REDIRECT": False}, {"TLS_IN_FRONT": "no"}, {}),
+        # An empty variable counts as unset.
+        (
+            {"SECRET_KEY": "own", "CSRF_TRUSTED_ORIGINS": ["https://a.example"], **HTTPS_ONLY},
+            dict.fromkeys(
+                ("SECRET_KEY", "CSRF_TRUSTED_ORIGINS", "TLS_IN_FRONT", "DATABASE_URL", "REDIS_URL"),
+                "",
+            ),
+            {},
+        ),
         ({}, {"REDIS_URL": REDIS, "STATE_DIR": "/var/lib/site"}, {}),
     ],
 )
@@ -179,10 +121,8 @@ def test_variable_overrides_its_setting(
 @pytest.mark.parametrize(
     ("own", "given", "expected"),
     [
-        (["*"], "b.example,10.0.0.7", ["b.example", "10.0.0.7"]),
-        (("a.example", "*"), "b.example, c.example", ["b.example", "c.example", "a.example"]),
-        (["a.example", "b.example"], "b.example,b.example", ["b.example", "a.example"]),
-        (["*"], "*,[::1]", ["[::1]"]),
+        (("a.example", "*"), "b.example, 10.0.0.7", ["b.example", "10.0.0.7", "a.example"]),
+        (["*"], "*,[::1],[::1]", ["[::1]"]),
         (["*"], "", []),
     ],
 )
@@ -231,45 +171,31 @@ def test_invalid_value_is_refused(
 
 
 @pytest.fixture
-def database_parser(monkeypatch: pytest.MonkeyPatch, production: Any) -> Callable[..., None]:
-    """Installs a dj_database_url, which returns what it was called with, into a folder."""
-    monkeypatch.setitem(sys.modules, "dj_database_url", sys)  # the test's own import is undone
-    del sys.modules["dj_database_url"]
-    monkeypatch.setattr(production, "library", "/nonexistent")
+def dj_database_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stands in for the package, which machines have: returns what it was called with."""
 
-    def install(folder: Path, engine: str = POSTGRES) -> None:
-        folder.mkdir(exist_ok=True)
-        (folder / "dj_database_url.py").write_text(
-            "def parse(url, engine=None, conn_max_age=0):\n"
-            f"    return {{'ENGINE': {engine!r}, 'NAME': url, 'FROM': {folder.name!r},\n"
-            "            'CONN_MAX_AGE': conn_max_age, 'CONN_HEALTH_CHECKS': False}\n"
-        )
-        importlib.invalidate_caches()
+    def parse(url: str, conn_max_age: int) -> Values:
+        engine = POSTGRES if url.startswith("postgres:") else SQLITE
+        new = {"CONN_MAX_AGE": conn_max_age, "CONN_HEALTH_CHECKS": False}
+        return {"ENGINE": engine, "NAME": url, **new}
 
-    return install
+    monkeypatch.setitem(sys.modules, "dj_database_url", SimpleNamespace(parse=parse))
 
 
-@pytest.mark.parametrize(
-    "kept", [{}, {"CONN_MAX_AGE": None, "ATOMIC_REQUESTS": True, "CONN_HEALTH_CHECKS": True}]
-)
-def test_database_url_replaces_the_default_database(
-    changed: Changed, tmp_path: Path, database_parser: Callable[..., None], kept: Values
-) -> None:
-    database_parser(tmp_path)
+@pytest.mark.usefixtures("dj_database_url")
+def test_database_url_replaces_the_default_database(changed: Changed) -> None:
     url = "postgres://db/site"
-    new = {"ENGINE": POSTGRES, "NAME": url, "CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False}
-    default = {**new, "FROM": tmp_path.name, **kept}
-    other = {"ENGINE": "django.db.backends.mysql", "NAME": "other"}
+    kept = {"CONN_MAX_AGE": None, "ATOMIC_REQUESTS": True, "CONN_HEALTH_CHECKS": True}
     own = sqlite("/app/db.sqlite3", OPTIONS={"timeout": 20}, **kept)
+    other = {"ENGINE": "django.db.backends.mysql", "NAME": "other"}
     found = changed({"DATABASES": {"default": own, "other": other}}, DATABASE_URL=url)
+    default = {"ENGINE": POSTGRES, "NAME": url, **kept}
     assert found == {"DATABASES": {"default": default, "other": other}}
-    assert changed({}, DATABASE_URL=url)["DATABASES"]["default"]["NAME"] == url
+    assert changed({}, DATABASE_URL=url)["DATABASES"]["default"]["CONN_MAX_AGE"] == 0
 
 
-def test_project_that_reads_database_url_keeps_its_options(
-    changed: Changed, tmp_path: Path, database_parser: Callable[..., None]
-) -> None:
-    database_parser(tmp_path)
+@pytest.mark.usefixtures("dj_database_url")
+def test_project_that_reads_database_url_keeps_its_options(changed: Changed) -> None:
     own = {"ENGINE": POSTGRES, "NAME": "postgres://db", "HOST": "", "OPTIONS": {"pool": True}}
     assert changed({"DATABASES": {"default": own}}, DATABASE_URL="postgres://db") == {}
     own["PASSWORD"] = "another"
@@ -277,30 +203,11 @@ def test_project_that_reads_database_url_keeps_its_options(
     assert "OPTIONS" not in found["DATABASES"]["default"]
 
 
-def test_projects_own_parser_of_database_urls_comes_first(
-    changed: Changed,
-    production: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    database_parser: Callable[..., None],
-) -> None:
-    monkeypatch.setattr(production, "library", str(tmp_path / "laurel"))
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    database_parser(tmp_path / "laurel")
-    found = changed({}, DATABASE_URL="postgres://db")
-    assert found["DATABASES"]["default"]["FROM"] == "laurel"
-    del sys.modules["dj_database_url"]
-    database_parser(tmp_path)
-    found = changed({}, DATABASE_URL="postgres://db")
-    assert found["DATABASES"]["default"]["FROM"] == tmp_path.name
-
-
 @pytest.mark.parametrize(
     ("database", "name"),
     [
         (sqlite("/app/site.db"), "/var/lib/site/site.db"),
         (sqlite(Path("/app/site.db")), "/var/lib/site/site.db"),
-        (sqlite("/a.db", "django_prometheus.db.backends.sqlite3"), "/var/lib/site/a.db"),
         (sqlite("/a.db", "django.contrib.gis.db.backends.spatialite"), "/var/lib/site/a.db"),
         (sqlite("/var/lib/site/deep/a.db"), "/var/lib/site/deep/a.db"),
     ],
@@ -319,8 +226,6 @@ def test_sqlite_file_moves_to_the_state_folder(
     [
         sqlite(":memory:"),
         sqlite("file:shared?mode=memory&cache=shared"),
-        sqlite(""),
-        {"ENGINE": SQLITE},
         sqlite("/var/lib/site/a.db", OPTIONS={"init_command": "pragma Synchronous=NORMAL"}),
         sqlite("site", POSTGRES),
     ],
@@ -346,8 +251,6 @@ def test_django_before_5_1_gets_no_init_command(
         ),
         # A file in the state folder keeps its name, in any order.
         ({"default": "/a/db", "logs": "/var/lib/site/db"}, {"default": "default-db", "logs": "db"}),
-        # The second choice of a name is taken, too.
-        ({"a": "/1/x-db", "b": "/2/db", "x": "/3/db"}, {"a": "x-db", "b": "db", "x": "x-x-db"}),
         # Two aliases of one file stay one file.
         ({"default": "/a/db", "copy": "/a/db"}, {"default": "db", "copy": "db"}),
     ],
@@ -362,10 +265,8 @@ def test_sqlite_files_of_one_name_stay_apart(
     }
 
 
-def test_sqlite_file_from_database_url_stays(
-    changed: Changed, tmp_path: Path, database_parser: Callable[..., None]
-) -> None:
-    database_parser(tmp_path, SQLITE)
+@pytest.mark.usefixtures("dj_database_url")
+def test_sqlite_file_from_database_url_stays(changed: Changed) -> None:
     databases = {"default": sqlite("/app/db"), "logs": sqlite("/app/logs")}
     found = changed({"DATABASES": databases}, STATE_DIR="/state", DATABASE_URL="/mnt/db")
     names = {alias: database["NAME"] for alias, database in found["DATABASES"].items()}
@@ -388,27 +289,17 @@ SENTINEL_HOST = {
     ("own", "url", "hosts"),
     [
         (layer(CORE, hosts=[("localhost", 6379)]), REDIS, [{"address": REDIS, **CORE_OPTIONS}]),
-        ({"BACKEND": CORE}, REDIS, [{"address": REDIS, **CORE_OPTIONS}]),
         (layer(PUBSUB, hosts=["redis://a", "redis://b"]), "rediss://:p@b/2", ["rediss://:p@b/2"]),
-        (layer(PUBSUB, hosts=["redis://a/3"]), "redis://b", ["redis://b/3"]),
         # The project reads REDIS_URL itself, and keeps its options.
-        (layer(CORE, hosts=[HOST]), REDIS, [{**CORE_OPTIONS, **HOST}]),
         (
             layer(CORE, hosts=[{**HOST, "socket_timeout": 60}]),
             REDIS,
             [{**CORE_OPTIONS, **HOST, "socket_timeout": 60}],
         ),
-        (layer(PUBSUB, hosts=[HOST]), REDIS, [HOST]),
         (layer(PUBSUB, hosts=[{**HOST, "address": "redis://a"}]), REDIS, [REDIS]),
         # Another kind of layer stays as it is.
-        (layer(MEMORY, hosts=["a"]), REDIS, ["a"]),
         (layer("channels_rabbitmq.L", hosts=["a"]), SENTINELS, ["a"]),
         # Sentinels
-        (
-            layer(PUBSUB, hosts=["redis://localhost"]),
-            "redis+sentinel://a/main",
-            [{"sentinels": [("a", 26379)], "master_name": "main"}],
-        ),
         (layer(CORE), SENTINELS, [{**SENTINEL_HOST, **CORE_OPTIONS}]),
     ],
 )
@@ -443,23 +334,21 @@ def test_caches_on_redis_use_the_given_redis(changed: Changed, backend: str) -> 
     assert found == {"CACHES": {"default": {**own, "LOCATION": "redis://b/1"}, **others}}
 
 
-@pytest.mark.parametrize("name", ["CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "BROKER_URL"])
 @pytest.mark.parametrize(
     ("own", "url", "expected"),
     [
-        ("redis://a", REDIS, REDIS),
-        ("rediss://a", "rediss://b?db=1", "rediss://b?db=1"),
+        ("rediss://a", REDIS, REDIS),
         ("redis://a", "unix:///run/r.sock?db=3", "redis+socket:///run/r.sock?virtual_host=3"),
         ("redis://a/1", "unix:///r?a=b", "redis+socket:///r?a=b&virtual_host=1"),
-        ("amqp://a", REDIS, "amqp://a"),
         ("amqp://a", SENTINELS, "amqp://a"),
         (None, REDIS, None),
     ],
 )
 def test_celery_on_redis_uses_the_given_redis(
-    changed: Changed, name: str, own: str | None, url: str, expected: str | None
+    changed: Changed, own: str | None, url: str, expected: str | None
 ) -> None:
-    assert {name: own} | changed({name: own}, REDIS_URL=url) == {name: expected}
+    project = dict.fromkeys(CELERY, own)
+    assert project | changed(project, REDIS_URL=url) == dict.fromkeys(CELERY, expected)
 
 
 @pytest.mark.parametrize(
@@ -468,21 +357,15 @@ def test_celery_on_redis_uses_the_given_redis(
         ("redis://a/1", "redis://b:6379", "redis://b:6379/1"),
         ("rediss://:pw@a:6380/2?ssl_cert_reqs=none", "redis://b", "redis://b/2"),
         ("redis://a?db=3", "rediss://b?ssl_cert_reqs=none", "rediss://b/3?ssl_cert_reqs=none"),
-        ("unix:///run/r.sock?db=4", "redis://b", "redis://b/4"),
         ("redis://a/1", "unix:///run/r.sock", "unix:///run/r.sock?db=1"),
         ("redis://a/1", "unix://u@/run/r.sock?password=x", "unix://u@/run/r.sock?password=x&db=1"),
-        ("redis://a/1,redis://b/2", "redis://c", "redis://c/1"),
         (["redis://a/1", "redis://b/2"], "redis://c", "redis://c/1"),
-        ({"address": "redis://a/1"}, "redis://c", "redis://c/1"),
         ({"host": "a", "db": 5}, "redis://c", "redis://c/5"),
         # The number in REDIS_URL has precedence.
         ("redis://a/1", "redis://b/0", "redis://b/0"),
-        ("redis://a/1", "unix:///run/r.sock?db=0", "unix:///run/r.sock?db=0"),
         # The project has no number.
         ("redis://a", "redis://b", "redis://b"),
         (("a", 6379), "redis://b", "redis://b"),
-        (None, "redis://b", "redis://b"),
-        ("redis://a/cache", "redis://b", "redis://b"),
     ],
 )
 def test_database_number_of_the_project_is_kept(
@@ -491,100 +374,67 @@ def test_database_number_of_the_project_is_kept(
     assert production.with_database(url, production.database_number(own)) == expected
 
 
-@pytest.mark.parametrize(
-    ("project", "users"),
-    [
-        *(
-            ({"CACHES": {"fast": {"BACKEND": cache}}}, r"CACHES\['fast'\]")
-            for cache in REDIS_CACHES
-        ),
-        ({"CELERY_RESULT_BACKEND": "rediss://a"}, "CELERY_RESULT_BACKEND"),
-        (
-            {"CACHES": {"a": {"BACKEND": REDIS_CACHES[0]}}, "CELERY_BROKER_URL": "redis://a"},
-            r"CACHES\['a'\] and CELERY_BROKER_URL",
-        ),
-    ],
-)
-def test_sentinels_are_refused_for_caches_and_celery(
-    changed: Changed, project: Values, users: str
-) -> None:
-    with pytest.raises(
-        ImproperlyConfigured, match=f"names Sentinels, which {users} can't"
-    ) as error:
-        changed(project, REDIS_URL=SENTINELS)
+def test_sentinels_are_refused_for_caches_and_celery(changed: Changed) -> None:
+    caches = {"a": {"BACKEND": REDIS_CACHES[0]}}
+    users = r"CACHES\['a'\] and CELERY_BROKER_URL can't"
+    with pytest.raises(ImproperlyConfigured, match=f"names Sentinels, which {users}") as error:
+        changed({"CACHES": caches, "CELERY_BROKER_URL": "redis://a"}, REDIS_URL=SENTINELS)
     assert "p%40w" not in str(error.value)
 
 
 # The kind of channel layer
 
 KINDS = {"pubsub": PUBSUB, "core": CORE, "memory": MEMORY}
-SHARED = {"prefix": "shop", "symmetric_encryption_keys": ["k"]}
-PROJECT_LAYERS = {
-    "core": layer(CORE, hosts=["redis://a/0"], **SHARED, expiry=5, capacity=7),
-    "pubsub": layer(PUBSUB, hosts=["redis://a/0"], **SHARED),
-    "memory": layer(MEMORY, capacity=7),
-    "own": layer("shop.layers.RedisChannelLayer", hosts=["redis://a/0"], **SHARED),
-    "rabbit": layer("channels_rabbitmq.core.RabbitmqChannelLayer", host="amqp://a"),
-    "bare": {"BACKEND": "channels_redis.other.Layer"},
-}
+SHARED = {"hosts": ["redis://a/0"], "prefix": "shop", "symmetric_encryption_keys": ["k"]}
+CORE_LAYER = layer(CORE, **SHARED, expiry=5, capacity=7)
+RABBIT_LAYER = layer("channels_rabbitmq.core.RabbitmqChannelLayer", host="amqp://a")
 
 
-@pytest.mark.parametrize("kind", ["project", *KINDS])
-@pytest.mark.parametrize("name", PROJECT_LAYERS)
-def test_channel_layer_sets_the_kind(changed: Changed, kind: str, name: str) -> None:
-    own = PROJECT_LAYERS[name]
-    if kind == "project" or own["BACKEND"] == KINDS[kind]:
-        expected = own
-    elif kind == "memory":
-        expected = {"BACKEND": MEMORY}
-    else:
-        shared = ("hosts", *SHARED)
-        config = {key: value for key, value in own.get("CONFIG", {}).items() if key in shared}
-        expected = layer(KINDS[kind], **config)
-    layers = {"default": own, "second": own}
-    found = changed({"CHANNEL_LAYERS": layers}, LAUREL_CHANNEL_LAYER=kind)
-    assert {"CHANNEL_LAYERS": layers} | found == {
-        "CHANNEL_LAYERS": {"default": expected, "second": expected}
-    }
-    if kind != "project":
-        config = {**expected.get("CONFIG", {})}
-        config.pop("symmetric_encryption_keys", None)  # needs the package cryptography
-        assert import_string(expected["BACKEND"])(**config)
+@pytest.mark.parametrize(
+    ("kind", "own", "expected"),
+    [
+        ("project", CORE_LAYER, CORE_LAYER),
+        ("core", CORE_LAYER, CORE_LAYER),
+        ("pubsub", CORE_LAYER, layer(PUBSUB, **SHARED)),
+        ("memory", CORE_LAYER, {"BACKEND": MEMORY}),
+        ("core", {"BACKEND": MEMORY}, layer(CORE)),
+        ("pubsub", RABBIT_LAYER, layer(PUBSUB)),
+    ],
+)
+def test_channel_layer_sets_the_kind(
+    changed: Changed, kind: str, own: Values, expected: Values
+) -> None:
+    layers = {"CHANNEL_LAYERS": {"default": own, "second": own}}
+    found = layers | changed(layers, LAUREL_CHANNEL_LAYER=kind)
+    assert found == {"CHANNEL_LAYERS": {"default": expected, "second": expected}}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("project", [{}, {"CHANNEL_LAYERS": {}}])
-def test_project_without_layers_gets_one(changed: Changed, kind: str, project: Values) -> None:
-    layers = changed(project, LAUREL_CHANNEL_LAYER=kind)["CHANNEL_LAYERS"]
-    assert {alias: own["BACKEND"] for alias, own in layers.items()} == {"default": KINDS[kind]}
+def test_project_without_layers_gets_one(changed: Changed, kind: str) -> None:
+    layers = {"default": {"BACKEND": KINDS[kind]}}
+    found = changed({}, LAUREL_CHANNEL_LAYER=kind)["CHANNEL_LAYERS"]
+    assert {alias: {"BACKEND": own["BACKEND"]} for alias, own in found.items()} == layers
+    assert import_string(KINDS[kind])()
 
 
-@pytest.mark.parametrize("kind", ["pubsub", "core"])
 def test_redis_layer_needs_channels_redis(
-    changed: Changed, monkeypatch: pytest.MonkeyPatch, kind: str
+    changed: Changed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    message = f"CHANNEL_LAYER={kind}: add channels-redis to the requirements"
+    message = "CHANNEL_LAYER=core: add channels-redis to the requirements"
     with pytest.raises(ImproperlyConfigured, match=message):
-        changed({}, LAUREL_CHANNEL_LAYER=kind)
+        changed({}, LAUREL_CHANNEL_LAYER="core")
 
 
 # Logs
 
 
-class OwnFileHandler(logging.FileHandler):
-    """A handler's class, which LOGGING may name or contain."""
-
-
 @pytest.mark.parametrize(
     "handler",
     [
-        {"class": "logging.FileHandler"},
         {"class": "logging.handlers.RotatingFileHandler", "maxBytes": 1},
-        {"class": "concurrent_log_handler.ConcurrentRotatingFileHandler"},
         {"()": "shop.log.OwnFileHandler"},
-        {"class": OwnFileHandler},
-        {"()": OwnFileHandler},
+        {"class": logging.FileHandler},
     ],
 )
 def test_file_handlers_write_to_stdout(production: Any, handler: Values) -> None:
@@ -601,7 +451,6 @@ def test_file_handlers_write_to_stdout(production: Any, handler: Values) -> None
     "project",
     [
         {"LOGGING": {"root": {"handlers": ["own"], "level": "WARNING"}}},
-        {"LOGGING": {"loggers": {"": {"handlers": ["own"]}}}},
         {"LOGGING": {"loggers": {"root": {"handlers": ["own"]}}}},
         {"LOGGING_CONFIG": None, "LOGGING": {"handlers": {"f": {"class": "logging.FileHandler"}}}},
         {"LOGGING_CONFIG": "logging.config.fileConfig", "LOGGING": "/app/logging.ini"},
@@ -617,102 +466,47 @@ def test_logging_that_works_on_the_machine_stays(production: Any, project: Value
     assert "LOGGING" not in values
 
 
-QUIET_DJANGO = {"handlers": [], "propagate": True}
-
-
-@pytest.mark.parametrize(
-    ("project", "loggers", "level"),
-    [
-        ({}, {"django": QUIET_DJANGO}, "WARNING"),
-        (
-            {"LOGGING": {"loggers": {"shop": {"level": "DEBUG"}, "": {"level": "ERROR"}}}},
-            {"shop": {"level": "DEBUG"}, "": {"level": "ERROR"}, "django": QUIET_DJANGO},
-            "ERROR",
-        ),
-        (
-            {"LOGGING": {"loggers": {"django": {"level": "ERROR"}}}},
-            {"django": {"level": "ERROR"}},
-            "WARNING",
-        ),
-        # Django mails errors to them.
-        ({"ADMINS": [("Ada", "ada@example.org")]}, {}, "WARNING"),
-    ],
-)
-def test_project_without_root_handler_gets_one(
-    production: Any, project: Values, loggers: Values, level: str
-) -> None:
-    found = production.overrides(project, {"LOG_LEVEL": "warning"})[0]["LOGGING"]
-    assert found["loggers"] == loggers
-    assert found["root"] == {"level": level, "handlers": ["laurel"]}
-    assert found["handlers"] == {"laurel": {**STDOUT, "level": "WARNING", "formatter": "laurel"}}
-    assert found.get("disable_existing_loggers", False) is False
-
-
 # Reasons, and what is printed
 
 
-def test_each_override_has_its_reason(
-    production: Any, tmp_path: Path, database_parser: Callable[..., None]
-) -> None:
-    database_parser(tmp_path)
-    before = deepcopy(PROJECT)
-    values, reasons = production.overrides(PROJECT, ENVIRONMENT)
-    assert before == PROJECT
+def test_each_override_has_its_reason(production: Any) -> None:
+    layers = {"default": layer(CORE, hosts=["redis://a"])}
+    project = {"DEBUG": True, "CHANNEL_LAYERS": layers, "CELERY_BROKER_URL": "redis://a"}
+    environment = {"LAUREL_CHANNEL_LAYER": "pubsub", "REDIS_URL": REDIS, "ALLOWED_HOSTS": "a"}
+    values, reasons = production.overrides(project, environment)
     assert reasons == (
-        ("SECRET_KEY", "SECRET_KEY"),
-        ("STATIC_ROOT", "STATIC_ROOT"),
-        ("MEDIA_ROOT", "MEDIA_ROOT"),
         ("DEBUG", "DEBUG, false by default"),
         ("ALLOWED_HOSTS", "ALLOWED_HOSTS"),
-        ("CSRF_TRUSTED_ORIGINS", "CSRF_TRUSTED_ORIGINS"),
         ("SECURE_PROXY_SSL_HEADER", "nginx in front"),
-        ("SESSION_COOKIE_SECURE", "TLS_IN_FRONT"),
-        ("DATABASES", "DATABASE_URL, STATE_DIR"),
         ("CHANNEL_LAYERS", "CHANNEL_LAYER, REDIS_URL"),
-        ("CACHES", "REDIS_URL"),
         ("CELERY_BROKER_URL", "REDIS_URL"),
         ("LOGGING", "logs go to stdout"),
     )
-    environment = {name: value for name, value in ENVIRONMENT.items() if name != "DATABASE_URL"}
-    values, _ = production.overrides(PROJECT, environment)
-    assert production.overrides({**PROJECT, **values}, environment) == ({}, ())
+    assert production.overrides({**project, **values}, environment) == ({}, ())
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        {"PASSWORD": "hunter2"},
         {"OPTIONS": {"passwd": "hunter2", "sslkey": "hunter2"}},
         [({"a": [{"api_token": ("hunter2",)}]},)],
-        {"CONFIG": {"symmetric_encryption_keys": ["hunter2", "hunter2"]}},
-        {"aws_credentials": {"id": "hunter2"}},
         {b"Secret": "hunter2"},
         {"hunter": {1: {"MyKey": {"hunter2"}}}},
         b"redis://:hunter2@host:6379/0",
         {"redis://:hunter2@host": 1},
-        [{"address": "rediss://user:hunter2@host"}],
-        frozenset({"postgres://u:hunter2@db/site"}),
         "redis://:hunter2@a;redis://:hunter2@b",
-        "postgres://u:p@hunter2@db",
         "postgres://u:p/hunter2@db",
         "postgres://u:p hunter2\n@db",
         "postgres://u:p&key=hunter2@db",
-        "redis://host:6379/0?password=p@hunter2",
         "host=db password='p hunter2'",
         type("Client", (), {"__repr__": lambda _self: "Client('hunter2')"})(),
     ],
 )
 def test_secrets_are_masked_at_any_depth(production: Any, value: object) -> None:
+    assert production.shown("EMAIL_PASSWORD", value) == "********"
     text = production.shown("DATABASES", {"default": [value]})
     assert "hunter2" not in text
     assert "\n" not in text
-
-
-@pytest.mark.parametrize(
-    "name", ["SECRET_KEY", "EMAIL_PASSWORD", "api_token", "STRIPE_KEY", "Credentials", "MY_SECRET"]
-)
-def test_setting_with_a_secret_name_is_masked(production: Any, name: str) -> None:
-    assert production.shown(name, {"a": "hunter2"}) == "********"
 
 
 def test_other_values_are_shown(production: Any) -> None:

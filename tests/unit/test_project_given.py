@@ -8,21 +8,17 @@ from project.given import GivenError
 
 
 def test_first_place_that_has_a_setting_wins(tmp_path: Path) -> None:
-    (tmp_path / "laurel.env").write_text("PROCESSES=1\nMAX_BODY=1m\nDRAIN_SECONDS=1\n")
+    (tmp_path / "laurel.env").write_text(
+        "PROCESSES=1\nMAX_BODY=1m\nDRAIN_SECONDS=1\nexport LOG_LEVEL=debug\n"
+    )
     settings_env = tmp_path / "settings.env"
     settings_env.write_text("PROCESSES=2\nMAX_BODY=2m\n")
     found = given.read(tmp_path, {"PROCESSES": "3", "MAX_BODY": "", "HOME": "/root"}, settings_env)
     assert found.values == {"PROCESSES": "3", "MAX_BODY": "2m", "DRAIN_SECONDS": "1"}
+    assert found.exports == {"LOG_LEVEL": "debug"}
     assert found.places["PROCESSES"] == "the command line"
     assert found.places["MAX_BODY"] == "settings.env, line 2"
     assert found.places["DRAIN_SECONDS"] == "laurel.env, line 3"
-
-
-def test_exports_are_for_the_project(tmp_path: Path) -> None:
-    (tmp_path / "laurel.env").write_bytes(
-        b"\xef\xbb\xbfexport  A='1'\r\nexport LOG_LEVEL=debug\r\n"
-    )
-    assert given.read(tmp_path, {}).exports == {"A": "1", "LOG_LEVEL": "debug"}
 
 
 @pytest.mark.parametrize(
@@ -39,16 +35,11 @@ def test_exports_are_for_the_project(tmp_path: Path) -> None:
             " it, write `export DATABASE_URL=...`)",
         ),
         (
-            "PROCESSES=two",
-            "laurel.env, line 2: PROCESSES=two: not `auto` or a number from 1 to 1024",
-        ),
-        (
             "STATIC_URL=/",
             "laurel.env, line 2: STATIC_URL=/: not a path below `/`, such as /static/",
         ),
         ("export LOG_LEVEL=verbose", "laurel.env, line 2: LOG_LEVEL=verbose: not one of DEBUG, "),
         ("export DEBUG=true", "laurel.env, line 2: `export DEBUG` cannot be used: it would show"),
-        ("oops", "laurel.env, line 2: not KEY=VALUE"),
     ],
 )
 def test_unusable_settings_are_refused_with_their_place(
@@ -61,7 +52,7 @@ def test_unusable_settings_are_refused_with_their_place(
 
 
 def test_every_unusable_setting_is_reported_at_once(tmp_path: Path) -> None:
-    (tmp_path / "laurel.env").write_text("A=1\nMAX_BODY=much\n")
+    (tmp_path / "laurel.env").write_text("oops\nMAX_BODY=much\n")
     with pytest.raises(GivenError) as raised:
         given.read(tmp_path, {"HEALTH_PATH": "nope"})
     assert [line.partition(":")[0] for line in str(raised.value).splitlines()] == [

@@ -33,30 +33,25 @@ def is_refused(project: Path, settings: str) -> bool:
     [
         ('OURS = ("shelf",)\nINSTALLED_APPS = [*INSTALLED_APPS] + list(OURS)', True),
         ('INSTALLED_APPS.append("shelf")', True),
-        ('INSTALLED_APPS.insert(0, "shelf")', True),
         ('INSTALLED_APPS.extend(["shelf"])', True),
-        ('INSTALLED_APPS += ["shelf"] + (["debug"] if DEBUG else [])', True),
         (f'{INSTALLED}\nif DEBUG:\n    INSTALLED_APPS = INSTALLED_APPS + ["debug"]', True),
         ('INSTALLED_APPS += ["shelf.apps.ShelfConfig"]', True),
         ("INSTALLED_APPS = apps()", True),
-        ('INSTALLED_APPS += ["other.apps.ShelfConfig"]', False),
         (f"if DEBUG:\n    {INSTALLED}", False),
         (f"{INSTALLED} if DEBUG else []", False),
         (f'{INSTALLED}\nINSTALLED_APPS.remove("shelf")', False),
         (f'{INSTALLED}\nMIGRATION_MODULES = {{"shelf": "rooms.moved"}}', False),
-        (f'{INSTALLED}\nMIGRATION_MODULES = {{"talk": None}}', True),
     ],
 )
 def test_installed_app_needs_migrations(project: Path, settings: str, refused: bool) -> None:
     assert is_refused(project, settings) is refused
 
 
-@pytest.mark.parametrize(("ours", "refused"), [('["shelf"]', True), ("[]", False)])
-def test_apps_of_imported_lists_are_installed(project: Path, ours: str, refused: bool) -> None:
-    add(project / "rooms/lists.py", f"OURS = {ours}")
+def test_apps_of_imported_lists_are_installed(project: Path) -> None:
+    add(project / "rooms/lists.py", 'OURS = ["shelf"]')
     shutil.move(project / "rooms/settings.py", project / "rooms/base.py")
     lines = "from .base import *\nfrom .lists import OURS as LOCAL\nINSTALLED_APPS += LOCAL"
-    assert is_refused(project, lines) is refused
+    assert is_refused(project, lines)
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,8 @@ def write(project: Path, files: dict[str, str]) -> None:
     [
         ("requirements/common.txt", {"requirements/dev.txt": "-r common.txt"}),
         ("requirements/prod.txt", {"requirements/common.txt": "redis"}),
-        ("requirements/our.txt", {"requirements/notes.txt": "channels of sale"}),
         ("requirements/our.txt", {"requirements/dev-our.txt": CHANNELS, "robots.txt": "a: b"}),
         ("deploy/pip.txt", {"pyproject.toml": SETUPTOOLS.replace("FILE", '["deploy/pip.txt"]')}),
-        ("deploy/pip.txt", {"pyproject.toml": SETUPTOOLS.replace("FILE", '"deploy/pip.txt"')}),
     ],
 )
 def test_requirements_for_production_are_found(
@@ -52,32 +50,19 @@ def test_requirements_for_production_are_found(
     [
         ({}, "nothing says what to install: no uv.lock, ", "or REQUIREMENTS=file to laurel.env"),
         (
-            {"deploy/pip.txt": CHANNELS, "requirements/a.txt": "-r ../deploy/pip.txt"},
+            {"requirements/a.txt": CHANNELS, "requirements/b.txt": CHANNELS},
             "nothing says what to install: no uv.lock, ",
-            "channels is in deploy/pip.txt, requirements/a.txt, requirements/b.txt: add the file"
-            " for production to laurel.env, such as REQUIREMENTS=deploy/pip.txt",
+            "channels is in requirements/a.txt, requirements/b.txt: add the file for production to"
+            " laurel.env, such as REQUIREMENTS=requirements/a.txt",
         ),
         ({"requirements.txt": "-r ../x.txt"}, "requirements.txt, line 2 includes ../x.txt, ", ""),
         ({"Pipfile.lock": "<<<<<<< HEAD"}, "Pipfile.lock is not a valid Pipfile.lock", ""),
-        ({"Pipfile.lock": "[]"}, "Pipfile.lock is not a valid Pipfile.lock", ""),
-        (
-            {"pyproject.toml": SETUPTOOLS.replace("FILE", '"a.txt"')},
-            "pyproject.toml, line 6 takes the dependencies from a.txt, ",
-            "which does not exist",
-        ),
-        (
-            {"pyproject.toml": SETUPTOOLS.replace("FILE", '["a", "b"]')},
-            "pyproject.toml, line 6 takes the dependencies from a and b: make one file",
-            "",
-        ),
     ],
 )
 def test_unusable_requirements_are_refused(
     project: Path, files: dict[str, str], start: str, end: str
 ) -> None:
-    if "requirements/a.txt" in files:
-        add(project / "requirements/b.txt", CHANNELS)
-        (project / "README.txt").write_bytes(b"channels\ncaf\xe9\n")
+    (project / "README.txt").write_bytes(b"channels\ncaf\xe9\n")
     write(project, files)
     (problem,) = problems(project)
     assert problem.startswith(start)
@@ -114,7 +99,6 @@ def test_python_that_the_project_does_not_want_is_refused(top: Path) -> None:
         ("Django==3.2.25", "3.13", True),
         ("Django==3.2.25\nlegacy-cgi", "3.13", False),
         ("Django==3.2.25", "3.12", False),
-        ("Django==3.2.25", "", False),
         ("Django>=3.2", "3.13", False),
     ],
 )
@@ -132,9 +116,9 @@ def test_django_that_needs_cgi_is_refused(
 @pytest.mark.parametrize(
     ("allowed", "has_later"),
     [
-        *((text, False) for text in ("==4.0.*", "==3.*", "~=3.2.0", ">=3.2,<4.1.0", "<= 4.0.7")),
-        *((text, True) for text in ("==4.1", "==4.*", "~=4.0", ">3", ">=3.2,<5", "<=4.1")),
-        *((text, True) for text in ("!=4.1.*", "", "===4.1.3", "==5.0rc1", ">4.1,<4.2", "latest")),
+        *((text, False) for text in ("==4.0.*", "~=3.2.0", ">=3.2,<4.1.0", "<= 4.0.7")),
+        *((text, True) for text in ("==4.*", "~=4.0", ">3", "<=4.1", "!=4.1.*", ">4.1,<4.2")),
+        *((text, True) for text in ("", "===4.1.3", "==5.0rc1", "latest")),
     ],
 )
 def test_specifiers_may_allow_a_later_version(allowed: str, has_later: bool) -> None:
@@ -147,9 +131,7 @@ def test_specifiers_may_allow_a_later_version(allowed: str, has_later: bool) -> 
         (">=3.10,<3.13", "3.12", "3.13"),
         ("^3.10", "3.13", "4.0"),
         ("~3.11", "3.11", "3.13"),
-        ("~=3.10", "3.13", "4.0"),
         ("3.12", "3.12", "3.13"),
-        ("==3.12.*", "3.12", "3.13"),
         (">=3.12.5,!=3.13.*", "3.12", "3.13"),
         ("<3.11 || >=3.13", "3.13", "3.12"),
         (">= 3.8 <3.12", "3.11", "3.12"),

@@ -1,33 +1,10 @@
-"""What inspection says of the chosen servers, the Procfile's processes and the memory layer."""
+"""What inspection says of the chosen servers and the Procfile's processes."""
 
 from pathlib import Path
 
 import pytest
 from project.inspection import inspect
 from unit.inspected import add, notes, problems, settled
-
-MEMORY = 'CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}'
-
-
-@pytest.mark.parametrize(
-    ("given", "is_refused"),
-    [
-        ({"PROCESSES": "2"}, True),
-        ({"PROCESSES": "1", "HTTP_SERVER": "gunicorn"}, True),
-        ({"PROCESSES": "2", "CHANNEL_LAYER": "pubsub"}, False),
-        ({"PROCESSES": "1"}, False),
-    ],
-    ids=str,
-)
-def test_layer_in_memory_needs_a_single_process(
-    plain_project: Path, given: dict[str, str], is_refused: bool
-) -> None:
-    add(plain_project / "rooms/settings.py", MEMORY)
-    found = problems(plain_project, given)
-    assert len(found) == is_refused
-    assert all("InMemoryChannelLayer, which loses messages between" in one for one in found)
-    add(plain_project / "rooms/settings.py", f"if not DEBUG:\n    {MEMORY.replace('In', 'Not')}")
-    assert problems(plain_project, given) == []
 
 
 @pytest.mark.parametrize(
@@ -90,7 +67,6 @@ def test_process_names_are_unique(plain_project: Path, lines: str, problem: str)
     ("command", "server"),
     [
         ("cd src && exec env/bin/gunicorn rooms.wsgi", "gunicorn"),
-        ("python -m uvicorn rooms.asgi:application", "uvicorn"),
         ("python manage.py runserver 0.0.0.0:$PORT", "runserver"),
         ("python manage.py runworker thumbs", None),
         ("celery -A gunicorn.app worker", None),

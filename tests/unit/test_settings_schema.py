@@ -2,10 +2,7 @@
 
 import pytest
 from laurel import forms
-from laurel.choices import conflicts, warnings
-from laurel.schema import BAKED, RESERVED, SETTINGS, reserved
-
-DEFAULTS = {name: SETTINGS[name].default for name in BAKED}
+from laurel.schema import SETTINGS
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -25,7 +22,6 @@ def test_setting_has_one_form_and_a_valid_default(name: str) -> None:
         "MAX_BODY": ["0", "10m", "1G", "8589934591g"],
         "HEALTH_PATH": ["/", "/health?full=1", "/a;b"],
         "STATIC_URL": ["/static/", "/a/b-c/~d.e/"],
-        "MEDIA_URL": ["", "/files/"],
         "SITE_HOSTS": ["a.example,.b.example 10.0.0.7", "[2001:db8::7]", "a" * 63 + ".example"],
         "TRUSTED_PROXIES": ["10.0.0.0/8, 2001:db8::/32", "10.0.0.7", "10.0.0.7/8"],
         "ASGI_PATHS": ["/poll/,/sse,/a-b/c.d/~me/x+y@z"],
@@ -72,11 +68,8 @@ def test_usable_values_are_accepted(name: str, values: list[str]) -> None:
         "SITE_PYTHON": ["2.7", "python3", ""],
         "APT_PACKAGES": ["-oDebug=1", "a;b", "$(id)"],
         "PROCFILE": ["/etc/Procfile", "../Procfile", "100%/Procfile", "a;b"],
-        "LOG_LEVEL": ["verbose"],
-        "CHANNEL_LAYER": ["redis", "Core", ""],
         "ASGI_SERVER": ["apache", "gunicorn", "same", "../daphne", ""],
         "HTTP_SERVER": ["uvicorn", "Same"],
-        "TLS_IN_FRONT": ["true", "YES"],
         "CSRF_TRUSTED_ORIGINS": ["a.example", "https://a.example/path"],
         "REDIS_URL": [
             *("10.0.0.9:6379", "http://a", "redis://a:port", "redis:", "unix://[", "redis://["),
@@ -88,42 +81,3 @@ def test_usable_values_are_accepted(name: str, values: list[str]) -> None:
 )
 def test_unusable_values_are_refused(name: str, values: list[str]) -> None:
     assert [value for value in values if not SETTINGS[name].problems(value)] == []
-
-
-@pytest.mark.parametrize("name", [*RESERVED, "LAUREL_PROCFILE"])
-def test_reserved_variables_have_a_reason(name: str) -> None:
-    assert reserved(name)
-    assert not reserved("STRIPE_KEY")
-
-
-@pytest.mark.parametrize(
-    ("given", "conflict"),
-    [
-        ({"HTTP_SERVER": "gunicorn"}, ("HTTP_SERVER", "same")),
-        (
-            {
-                "HTTP_SERVER": "gunicorn",
-                "WSGI_APPLICATION": "a.wsgi",
-                "CHANNEL_LAYER": "memory",
-                "PROCESSES": "1",
-            },
-            ("HTTP_SERVER", "same"),
-        ),
-        ({"CHANNEL_LAYER": "memory"}, ("PROCESSES", "1")),
-        ({"MEDIA_URL": "/static/"}, ("MEDIA_URL", "")),
-    ],
-)
-def test_conflicting_settings_are_named_with_what_works(
-    given: dict[str, str], conflict: tuple[str, str]
-) -> None:
-    assert list(conflicts(DEFAULTS)) == []
-    (found,) = conflicts({**DEFAULTS, **given})
-    assert (found.name, found.instead) == conflict
-    assert found.reason
-
-
-def test_tls_in_front_without_a_trusted_proxy_is_a_warning() -> None:
-    in_front = {**DEFAULTS, "TLS_IN_FRONT": "yes"}
-    (warning,) = warnings(in_front)
-    assert "would never end" in warning
-    assert list(warnings({**in_front, "TRUSTED_PROXIES": "10.0.0.7"})) == []

@@ -42,27 +42,22 @@ def groups(
     return parse
 
 
-EVERY = [
-    *(
-        ("asgi", name, {"ASGI_SERVER": name})
-        for name in ("daphne", "uvicorn", "hypercorn", "granian")
-    ),
-    ("wsgi", "gunicorn", {"HTTP_SERVER": "gunicorn"}),
-]
-
-
 @pytest.mark.parametrize(
-    ("name", "server", "values"), EVERY, ids=[server for _, server, _ in EVERY]
+    ("name", "server"),
+    [
+        *(("asgi", server) for server in ("daphne", "uvicorn", "hypercorn", "granian")),
+        ("wsgi", "gunicorn"),
+    ],
 )
 def test_each_process_has_a_number_a_socket_and_a_bounded_log(
-    groups: Callable[..., list[Group]],
-    tmp_path: Path,
-    name: str,
-    server: str,
-    values: dict[str, str],
+    groups: Callable[..., list[Group]], tmp_path: Path, name: str, server: str
 ) -> None:
-    (group,) = groups(f"{name}.conf", **values)
+    setting = "ASGI_SERVER" if name == "asgi" else "HTTP_SERVER"
+    (group,) = groups(f"{name}.conf", BIND_PORT="8123", **{setting: server})
     assert group.name == name
+    shares = server in ("daphne", "hypercorn")
+    assert isinstance(group, options.FastCGIGroupConfig) is shares
+    assert not shares or group.socket_config.url == "tcp://127.0.0.1:8123"
     assert len(group.process_configs) == 3
     for number, process in enumerate(group.process_configs):
         assert process.name == f"{name}{number}"
@@ -84,17 +79,6 @@ def test_each_process_has_a_number_a_socket_and_a_bounded_log(
         assert process.redirect_stderr
         assert 0 < process.stdout_logfile_maxbytes <= 10 << 20
         assert 0 < process.stdout_logfile_backups <= 3
-
-
-@pytest.mark.parametrize("server", ["daphne", "hypercorn", "uvicorn", "granian"])
-def test_only_servers_that_share_a_socket_get_one(
-    groups: Callable[..., list[Group]], server: str
-) -> None:
-    (group,) = groups("asgi.conf", ASGI_SERVER=server, BIND_ADDRESS="127.0.0.2", BIND_PORT="8123")
-    shares = server in ("daphne", "hypercorn")
-    assert isinstance(group, options.FastCGIGroupConfig) is shares
-    if shares:
-        assert group.socket_config.url == "tcp://127.0.0.2:8123"
 
 
 def test_site_with_one_server_has_no_second_program(groups: Callable[..., list[Group]]) -> None:
