@@ -89,7 +89,7 @@ def test_missing_module_and_other_errors_are_told_apart(
     ("project", "environment", "expected"),
     [
         ({}, {"SECRET_KEY": "a,b $c 'd'"}, {"SECRET_KEY": "a,b $c 'd'"}),
-        ({"STATIC_ROOT": Path("/own")}, {"STATIC_ROOT": "/srv"}, {"STATIC_ROOT": "/srv"}),
+        ({"STATIC_ROOT": Path("/own")}, {"STATIC_ROOT": "/srv"}, {"STATIC_ROOT": Path("/srv")}),
         ({"MEDIA_ROOT": "/own"}, {"MEDIA_ROOT": "/srv"}, {"MEDIA_ROOT": "/srv"}),
         ({"MEDIA_ROOT": Path("/srv")}, {"MEDIA_ROOT": "/srv"}, {}),
         ({"DEBUG": True}, {}, {"DEBUG": False}),
@@ -200,7 +200,7 @@ def test_project_that_reads_database_url_keeps_its_options(changed: Changed) -> 
     assert changed({"DATABASES": {"default": own}}, DATABASE_URL="postgres://db") == {}
     own["PASSWORD"] = "another"
     found = changed({"DATABASES": {"default": own}}, DATABASE_URL="postgres://db")
-    assert "OPTIONS" not in found["DATABASES"]["default"]
+    assert found["DATABASES"]["default"]["OPTIONS"] == {"pool": True}
 
 
 @pytest.mark.parametrize(
