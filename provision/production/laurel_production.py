@@ -466,10 +466,10 @@ def shown(name: str, value: object) -> str:
     return f"<{type(value).__qualname__}>"
 
 
-# The project's modules may read `django.conf.settings` while they load: its package may start Celery,
-# its settings may pass SECRET_KEY to a JWT library. Django then looks into this module, which is not
-# complete yet. Until it is, these two functions answer with the project's own values, and with the
-# secret of this machine.
+# The project's modules may read `django.conf.settings` while they load: its package may start
+# Celery, its settings may pass SECRET_KEY to a JWT library. Django then looks into this module,
+# which is not complete yet. Until it is, these two functions answer with the project's own values,
+# and with the secret of this machine.
 
 
 def __dir__() -> list[str]:
