@@ -18,7 +18,7 @@ die() {
 	exit 1
 }
 
-# project VERB ...: asks provision/project.
+# project VERB ...: runs provision/project, which reads the project without running its code.
 project() {
 	PYTHONPATH=$PROVISION:$PROVISION/files/usr/lib/laurel python3 -m project "$@"
 }
@@ -72,14 +72,14 @@ place_package() {
 render() {
 	place "$PROVISION/files/$1" "$TEMPLATES/$1"
 	local rendered
-	rendered=$(laurel_tool render "/$1") # in the condition itself, a failure would go unseen
+	rendered=$(laurel_tool render "/$1") # not inside the condition, where a failure would be ignored
 	if [[ -n $rendered ]]; then
 		CHANGED+=("/$1")
 		log "  rendered /$1"
 	fi
 }
 
-# changed: whether this step changed a file.
+# changed: succeeds if this step changed a file.
 changed() {
 	((${#CHANGED[@]} > 0))
 }
@@ -89,7 +89,8 @@ laurel_tool() {
 	python3 "$PROVISION/files/usr/bin/laurel" "$@"
 }
 
-# apt_install PACKAGE...: installs the missing packages. Waits for apt's locks and asks no questions.
+# apt_install PACKAGE...: installs the missing packages and asks no questions. Another apt, such as
+# unattended-upgrades, may hold the lock for minutes: this waits for it up to 600 s.
 apt_install() {
 	local missing=() package
 	for package; do
@@ -98,7 +99,7 @@ apt_install() {
 	((${#missing[@]} > 0)) || return 0
 	log "  installing ${missing[*]}"
 	local options=(-y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold)
-	# The CA bundle of a build host whose TLS is intercepted, for this command alone.
+	# The build host's CA bundle, for this command only.
 	[[ -z ${SSL_CERT_FILE:-} ]] || options+=(-o "Acquire::https::CaInfo=$SSL_CERT_FILE")
 	export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l APT_LISTCHANGES_FRONTEND=none
 	if [[ ! -e /var/lib/apt/periodic/laurel-update ]]; then

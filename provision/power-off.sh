@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Packer's shutdown command: removes the build user, and powers off so that no service
+# Packer's shutdown command: removes the build user, and powers off at once, so that no service
 # writes to the disk afterwards. An orderly shutdown would leave a random seed and logs.
 set -euo pipefail
 
-# --force: this session belongs to that user.
 rm -f /etc/sudoers.d/90-cloud-init-users
+# --force, because Packer is logged in as this user.
 userdel --force --remove laurel-build
 rm -f /etc/{passwd,shadow,group,gshadow,subuid,subgid}-
 # Login records, and the files that Packer uploaded.

@@ -4,8 +4,9 @@
 #
 #     provision.sh [STEP ...]    all steps, or the named ones, such as 20-site
 #
-# provision/ lies beside the project (app/) and beside two optional files: settings.env has the settings
-# of this run; build.env has what only the build needs (proxies, the revision of the source).
+# Beside provision/ lie the project (app/) and three optional files: settings.env has the settings of this
+# run; build.env has what only the build needs (proxies, the revision of the source); ca.pem is the CA
+# bundle of a build host whose TLS is intercepted.
 source "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 ((EUID == 0)) || die "provision.sh needs root: run it with sudo"
@@ -24,15 +25,15 @@ if [[ -f $payload/build.env ]]; then
 	set +a
 fi
 if [[ -f $payload/ca.pem ]]; then
-	# uv and pip read these names. The machine's own certificate store stays as it is.
+	# uv and pip read these variables. The machine's own certificate store stays as it is.
 	export SSL_CERT_FILE=$payload/ca.pem PIP_CERT=$payload/ca.pem
 fi
 
-# To read the settings and to render the templates.
+# For the programs that read the settings and render the templates.
 apt_install python3 python3-jinja2 python3-packaging
 load_settings
 if [[ -f /etc/laurel/build.env ]]; then
-	# Machines provisioned before there was a choice run supervisor.
+	# The build.env of an older machine has no PROCESS_MANAGER: supervisor runs there.
 	manager=$(sed -n 's/^PROCESS_MANAGER=//p' /etc/laurel/build.env)
 	[[ ${manager:-supervisor} == "$PROCESS_MANAGER" ]] ||
 		die "${manager:-supervisor} runs this machine's processes; PROCESS_MANAGER=$PROCESS_MANAGER needs a new machine"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sourced by 50-supervisor if PROCESS_MANAGER is systemd: installs and starts units for the
-# processes instead of the guide's program.
+# 50-supervisor sources this if PROCESS_MANAGER is systemd: installs and starts units for the
+# processes, instead of the guide's [fcgi-program:asgi].
 
 install_file usr/lib/systemd/system/laurel-processes.service
 render etc/systemd/system/asgi.socket
@@ -17,5 +17,6 @@ if changed; then
 fi
 systemctl enable --quiet laurel-processes.service
 systemctl start laurel-processes.service
-# If only the number of processes changed, the service is already active and starts none.
+# If only the number of processes has changed, the service is already active, and the command above
+# starts no process.
 laurel_tool start

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# The guide assumes a virtualenv. This step makes it from the project's requirements
-# (REQUIREMENTS) and names it after their content. 20-site then links the release to
-# /srv/site/environments/current.
+# The guide assumes a virtualenv. This step makes it from the project's requirements (REQUIREMENTS)
+# and names it after their content. 20-site then links the release to it.
 source "$(dirname "$0")/../lib.sh"
 
 readonly environments=/srv/site/environments cache=/var/cache/laurel
@@ -14,8 +13,8 @@ file=$PROJECT/${REQUIREMENTS:?}
 
 install -d -m 0755 /srv/site "$environments"
 
-# find_uv: prints the path of uv, which installs the project. A bake uploads uv; on other
-# machines this installs it into its own virtualenv, so that the system's Python stays as it is.
+# find_uv: prints the path of uv, which installs the project's packages. A bake and Vagrant upload uv.
+# On other machines this installs it, into a virtualenv, so that the system's Python stays as it is.
 find_uv() {
 	local brought
 	brought=$(dirname "$PROVISION")/bin/uv
@@ -33,7 +32,7 @@ find_uv() {
 	echo "$cache/uv/bin/uv"
 }
 
-# sources: prints the files that decide what is installed. Requirements files may include others.
+# sources: prints the files that decide what is installed. A requirements file may include any other.
 sources() {
 	case $file in
 	*.lock) find "$(dirname "$file")" -maxdepth 1 \( -path "$file" -o -name pyproject.toml -o -name Pipfile \) ;;
@@ -102,6 +101,7 @@ install_built() {
 	install_packages "${options[@]}" || die "cannot install $REQUIREMENTS, even with a compiler: see the lines" \
 		"above. If a package needs headers, add BUILD_PACKAGES=\"libfoo-dev\" to laurel.env"
 	added=$(comm -13 <(echo "$before") <(installed))
+	# The packages that own a library to which a built module links.
 	kept=$(find "$environment" -name '*.so*' -exec ldd {} + 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// {print $3}' |
 		sort -u | xargs -r realpath | xargs -r -n 1 dpkg -S 2>/dev/null | cut -d: -f1 | sort -u)
 	log "  removing the compiler and headers"
@@ -113,6 +113,7 @@ install_built() {
 	comm -12 <(echo "$added") <(echo "$unneeded") | DEBIAN_FRONTEND=noninteractive xargs -r apt-get -y -q purge >/dev/null
 }
 
+# The virtualenv's name: a digest of everything that decides what is installed.
 id=$(
 	{
 		sources | sort | xargs -d '\n' sha256sum | sed "s|$PROJECT/||"
@@ -131,7 +132,7 @@ if [[ ! -e $environment/complete ]]; then
 	said=$work/said
 	python=/usr/bin/python3
 	if [[ $SITE_PYTHON != system ]]; then
-		# From the system's archive if it has this version; otherwise uv downloads a build.
+		# From the system's archive if that has this version; otherwise uv downloads a build.
 		if [[ -n $(apt-cache search --names-only "^python$SITE_PYTHON-venv\$") ]]; then apt_install "python$SITE_PYTHON-venv"; fi
 		export UV_PYTHON_DOWNLOADS=automatic UV_PYTHON_INSTALL_DIR=/srv/site/pythons
 		python=$SITE_PYTHON
@@ -148,7 +149,7 @@ if [[ ! -e $environment/complete ]]; then
 			die "cannot install $REQUIREMENTS for $("$environment/bin/python" --version): the lines above say why"
 		install_built
 	fi
-	# The chosen servers and channel layer, unless the project installs its own version of them.
+	# The chosen servers and channel layer, unless the project's requirements bring them.
 	wanted=$(laurel_tool server-packages)
 	mapfile -t wanted <<<"$wanted"
 	[[ $CHANNEL_LAYER != pubsub && $CHANNEL_LAYER != core ]] || wanted+=(channels-redis)
@@ -169,7 +170,7 @@ if [[ ! -e $environment/complete ]]; then
 	touch "$environment/complete"
 fi
 
-# Reads DATABASE_URL for projects that do not read it themselves.
+# dj-database-url, with which laurel_production.py reads DATABASE_URL if the project does not have it.
 library=/usr/lib/laurel/production/lib
 if ! cmp -s "$PROVISION/production/requirements.txt" "$library/requirements.txt"; then
 	rm -rf "$library"

@@ -17,7 +17,7 @@ install -d -m 0751 -o root -g adm /var/log/site
 build_env=$(mktemp)
 for name in $SETTING_NAMES; do
 	value=${!name}
-	# A reader takes one pair of quotes off.
+	# Whatever reads the file removes one pair of quotes: protect a value that begins with one.
 	if [[ $value == [\'\"]* ]]; then value="'$value'"; fi
 	printf '%s=%s\n' "$name" "$value"
 done >"$build_env"
@@ -37,12 +37,12 @@ for module in "$PROVISION"/production/*.py; do
 	place "$module" "/usr/lib/laurel/production/$(basename "$module")"
 done
 if changed; then python3 -m compileall -q "${CHANGED[@]}"; fi
-# Only the environment: the steps for supervisor and nginx render their own files, to see whether
-# these changed.
+# Only the environment: 50-supervisor and 60-nginx render the configuration themselves, because they
+# must know which files have changed.
 laurel_tool configure --environment
 
-# pack: the project's files as a tar archive. A release is named after the archive's content, so an
-# unchanged project is the same release. In exclude.txt, `*` does not match a slash.
+# pack: writes the project's files to stdout as a tar archive. A release is named after the archive's
+# content, so an unchanged project is the same release. In exclude.txt, `*` does not match a slash.
 pack() {
 	tar -C "$PROJECT" --sort=name --mtime='2000-01-01 UTC' --owner=site --group=site --mode='u=rwX,g=rX,o=' \
 		--no-wildcards-match-slash --exclude-from="$PROVISION/exclude.txt" -cf - .
@@ -69,7 +69,7 @@ if [[ ! -e $release/complete ]]; then
 	ln -s "../../environments/$environment" "$release/venv"
 	# The folder of manage.py: the working directory of all the site's commands.
 	ln -s "app/$DJANGO_ROOT" "$release/django"
-	# Code for another Python version, next to the project's own, must not stop the bake.
+	# A file that is for another version of Python must not stop the bake.
 	"$release/venv/bin/python" -m compileall -q "$release/app" || log "  some files do not compile, see the lines above"
 
 	log "  release $id: static files"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A channel layer in memory, as the guide allows, does not reach other processes. Redis carries
-# the messages; a project with a layer in memory is refused if it runs in several processes.
+# The guide allows a channel layer in memory, which does not reach other processes. This step starts
+# Redis, and refuses a layer in memory if the site runs in several processes.
 source "$(dirname "$0")/../lib.sh"
 
 install_file etc/systemd/system/redis-server.service.d/laurel.conf

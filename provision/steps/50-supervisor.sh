@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Guide: the [fcgi-program:asgi] of supervisor, then "sudo supervisorctl reread"
-# and "sudo supervisorctl update". With PROCESS_MANAGER=systemd, units instead.
+# Guide: supervisor's [fcgi-program:asgi], then "sudo supervisorctl reread" and "sudo supervisorctl
+# update". With PROCESS_MANAGER=systemd: units instead. Before the processes start, this step also
+# installs the operator's command and migrates the database.
 source "$(dirname "$0")/../lib.sh"
 
-# Before the processes start: if their port is in use, the operator's command names the program.
+# supervisor and the units call this command before they start a process.
 place_package "$PROVISION/files/usr/lib/laurel/laurel" /usr/lib/laurel/laurel
 install_file usr/lib/laurel/settings.toml
 for server in "$PROVISION"/files/usr/lib/laurel/servers/*.conf; do
 	install_file "usr/lib/laurel/servers/${server##*/}"
 done
 install_file usr/bin/laurel 0755
+# Below, `changed` is about the unit's files only.
 CHANGED=()
 
 laurel_tool migrate --if-outdated

@@ -20,6 +20,6 @@ if changed; then
 	systemctl reload-or-restart nginx.service
 fi
 
-# Only now are all templates on the machine, so that a reload can render them all.
+# A reload renders all templates, and only now are all of them on the machine.
 laurel_tool reload --if-outdated
 laurel_tool wait

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Not in the guide, which ends with a running machine: the units that the next boot needs.
+# Not in the guide, which ends with a running machine: the units and settings that the next boot needs.
 source "$(dirname "$0")/../lib.sh"
 
 units=(laurel-first-boot.service laurel-configure.service laurel-migrate.service laurel-watch.service)
 install_file usr/lib/laurel/begin-again 0755
 install_file etc/systemd/system/cloud-config.service.d/laurel.conf
-# A machine that is being provisioned has completed its first boot.
+# begin-again must not repeat a first boot that has ended, as this machine's has.
 for instance in /var/lib/cloud/instances/*/; do
 	[[ ! -d $instance ]] || touch "${instance}laurel-complete"
 done

@@ -16,7 +16,7 @@ if changed; then
 	systemctl restart systemd-journald.service
 fi
 
-# Turn off SSH over VSOCK: it is not used, and without VSOCK each boot logs an error.
+# Turn off systemd's SSH over VSOCK: nothing uses it, and on a host without VSOCK each boot logs an error.
 generator=/etc/systemd/system-generators/systemd-ssh-generator
 if [[ -e /usr/lib/systemd/system-generators/systemd-ssh-generator && ! -L $generator ]]; then
 	install -d "${generator%/*}"
