@@ -108,7 +108,7 @@ def test_invalid_words_of_a_list_are_left_out(machine: Machine) -> None:
     loaded = machine.load("ASGI_PATHS=poll/,/sse/,/sse/")
     assert loaded.get("ASGI_PATHS") == "/sse/"
     assert loaded.problems == [
-        f"{machine.site_env}, line 1: ASGI_PATHS=poll/: not a path, which begins with a slash, and"
+        f"{machine.site_env}, line 1: ASGI_PATHS=poll/: not a path that begins with a slash and"
         " has no %; /sse/ is used"
     ]
 

@@ -1,4 +1,4 @@
-"""Settings that do not go together, and settings that this machine cannot follow."""
+"""Settings that contradict each other, and settings that this machine cannot apply."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from laurel import layer, servers
 
 @dataclass(frozen=True)
 class Conflict:
-    """A setting that cannot have its value beside the others: why, and which value it can have."""
+    """A setting whose value contradicts the others: the reason, and the value to use instead."""
 
     name: str
     reason: str
@@ -33,13 +33,15 @@ def conflicts(values: Mapping[str, str]) -> Iterator[Conflict]:
 
 
 def tls_in_front(values: Mapping[str, str]) -> bool:
-    """Whether a load balancer speaks TLS and Laurel believes it. Otherwise each redirect to HTTPS
-    would lead to another one."""
+    """Whether a load balancer speaks TLS and nginx trusts its X-Forwarded-Proto.
+
+    Without that trust, each redirect to HTTPS would lead to another one.
+    """
     return values["TLS_IN_FRONT"] == "yes" and bool(values["TRUSTED_PROXIES"])
 
 
 def warnings(values: Mapping[str, str]) -> Iterator[str]:
-    """What is allowed and probably a mistake."""
+    """Messages about settings that are allowed but probably a mistake."""
     if values["TLS_IN_FRONT"] == "yes" and not tls_in_front(values):
         yield (
             "TLS_IN_FRONT=yes has no effect without TRUSTED_PROXIES: set it to the load balancer's"
@@ -49,7 +51,7 @@ def warnings(values: Mapping[str, str]) -> Iterator[str]:
 
 
 def not_installed(name: str, value: str) -> str:
-    """Why the live release's environment cannot follow the setting; "" if it can."""
+    """Why the live release's virtualenv is not enough for the setting; "" if it is."""
     if name in ("ASGI_SERVER", "HTTP_SERVER") and value != "same":
         missing = "" if servers.read(value).installed() else value
     elif name == "CHANNEL_LAYER" and value in ("pubsub", "core"):

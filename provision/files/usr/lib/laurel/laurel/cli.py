@@ -1,6 +1,6 @@
 """The command line: one function for each verb.
 
-Each function imports only what it needs: three verbs run at boot, before the site starts.
+Each function imports only what it needs: three verbs run at boot, and imports would delay the site.
 """
 
 import argparse
@@ -149,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     verb("status", _status, "show the state of the site; exit code 1 if anything is wrong")
-    reload = verb("reload", _reload, "read the settings again and renew one process after another")
+    reload = verb("reload", _reload, "read the settings again and restart each process in turn")
     reload.add_argument("--if-outdated", action="store_true", help="only if they run old code")
     manage = verb("manage", _manage, "run the project's manage.py with the site's settings")
     manage.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -160,10 +160,10 @@ def _parser() -> argparse.ArgumentParser:
     migrate = verb("migrate", _migrate, "run the release command; runs at each boot")
     migrate.add_argument("--if-outdated", action="store_true", help="only once for each release")
     verb("watch", _watch, "restart processes that do not answer; a service runs it")
-    describe = verb("describe", _describe, "print what this machine was made of", root=False)
+    describe = verb("describe", _describe, "print what this machine was built from", root=False)
     describe.add_argument("--write", action="store_true", help="update the description instead")
-    verb("check-layer", _check_layer, "refuse a channel layer that loses messages")
-    verb("check-port", _check_port, "refuse to start if the shared socket's port is taken")
+    verb("check-layer", _check_layer, "fail if the channel layer loses messages between processes")
+    verb("check-port", _check_port, "fail if another program holds the shared socket's port")
     verb("start", _start, "start the processes under systemd; a service runs it")
     verb(
         "server-packages",

@@ -11,10 +11,11 @@ from typing import Any
 from laurel import files
 
 INSTANCE_DATA = Path("/run/cloud-init/instance-data.json")
-# What the cloud's metadata server answered, one host to a line.
+# What the cloud's metadata server answered: one host on each line.
 ANSWER = Path("/run/laurel/cloud-addresses")
 
-# Where cloud-init keeps them, below `ds`, all that its datasource read; `*` is each key or item.
+# Paths below `ds` in INSTANCE_DATA, which has what cloud-init's datasource read. `*` stands for
+# every key or item.
 _KEPT = (
     # EC2; OpenStack, which has two kinds of metadata; most others.
     *(
@@ -48,20 +49,20 @@ class Question:
 
 # Clouds whose metadata cloud-init does not keep in full.
 QUESTIONS = {
-    # cloud-init reads the name only.
+    # cloud-init does not read the external address.
     "gce": Question(
         "/computeMetadata/v1/instance/network-interfaces/?recursive=true",
         {"Metadata-Flavor": "Google"},
         "*/accessConfigs/*/externalIp",
     ),
-    # No card has a public address of the kind Standard.
+    # What cloud-init reads has no public address of the SKU Standard.
     "azure": Question(
         "/metadata/loadbalancer?api-version=2020-10-01",
         {"Metadata": "true"},
         "loadbalancer/publicIpAddresses/*/frontendIpAddress",
     ),
 }
-METADATA = ("169.254.169.254", 80)  # the address, because a boot need not wait for a resolver
+METADATA = ("169.254.169.254", 80)  # an address, because a boot must not wait for DNS
 LIMIT = 10.0  # seconds of silence; the server answers within a few ms
 
 

@@ -1,4 +1,4 @@
-"""What every boot, and every reload, works out from the settings; it starts no service."""
+"""Applies the settings, at every boot and every reload; starts no service."""
 
 import grp
 from pathlib import Path

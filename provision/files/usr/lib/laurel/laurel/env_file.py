@@ -1,4 +1,4 @@
-"""Files of KEY=VALUE lines, as an operator, cloud-init or an editor of Windows writes them."""
+"""Files of KEY=VALUE lines, as an operator, cloud-init or an editor on Windows writes them."""
 
 import re
 from dataclasses import dataclass, field

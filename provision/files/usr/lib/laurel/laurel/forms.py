@@ -1,6 +1,7 @@
-"""Checks of values, by the names that settings.toml uses: what nginx, Django or the shell accepts.
+"""Checks of values, under the names that settings.toml uses.
 
-Each takes a value that is not empty and raises ValueError with the reason if it cannot be used.
+Each function takes a value that is not empty. It raises ValueError, with the reason, if nginx,
+Django or the shell would not accept the value.
 """
 
 import ipaddress
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 from laurel import servers
 
 HIGHEST_PORT = 65535
-MOST_PROCESSES = 1024  # the upstream's shared memory in nginx has room for these
+MOST_PROCESSES = 1024  # as many as nginx's upstream has shared memory for: see site.conf
 LONGEST_NAME = 253  # characters of a host name: RFC 1035, 2.3.4
 LARGEST_OFFSET = 2**63 - 1  # bytes; nginx's off_t
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -111,18 +112,18 @@ def origin(value: str) -> None:
 
 
 def url_path(value: str) -> None:
-    """What a request asks for."""
+    """The path of a request."""
     _match(r"/[!-~]*", value, "not a path that begins with a slash, in ASCII without blanks")
 
 
 def url_prefix(value: str) -> None:
-    """A `location` of nginx below the root, which is the project's own."""
+    """A `location` of nginx, other than `/`, which is the project's."""
     _match(r"(/[\w.~-]+)+/", value, "not a path below `/`, such as /static/")
 
 
 def path_prefix(value: str) -> None:
-    """What the path of a request begins with, as nginx sees it: decoded."""
-    _match(r"/[\w./~+@-]*", value, "not a path, which begins with a slash, and has no %")
+    """The beginning of a request's path, decoded as in nginx's $uri."""
+    _match(r"/[\w./~+@-]*", value, "not a path that begins with a slash and has no %")
 
 
 def asgi_server(value: str) -> None:
@@ -136,7 +137,7 @@ def http_server(value: str) -> None:
 
 
 def log_level(value: str) -> None:
-    """A level of Python's logging, in any case."""
+    """A level of Python's logging, in upper or lower case."""
     _one_of(value.upper(), LOG_LEVELS)
 
 
@@ -173,7 +174,7 @@ def _is_number(value: str) -> bool:
 
 
 def _has_host(value: str, schemes: tuple[str, ...]) -> bool:
-    """Whether `value` is a URL with a host, by one of `schemes` or by any if there are none."""
+    """Whether `value` is a URL with a host and one of `schemes`; no schemes mean any scheme."""
     try:
         parts = urlsplit(value)
         parts.port  # noqa: B018 # raises ValueError for what is not a number

@@ -1,4 +1,4 @@
-"""Whether the processes of a site hear each other through its channel layers."""
+"""Whether messages pass between the processes of a site through its channel layers."""
 
 from collections.abc import Mapping
 

@@ -22,7 +22,7 @@ class Manager(ABC):
     service: ClassVar[str]
     # The program that holds the shared socket.
     holder: ClassVar[str]
-    # A change of one of these restarts every process that serves the site.
+    # If one of these files changes, every process that serves the site must restart.
     files: ClassVar[tuple[Path, ...]]
     procfile: ClassVar[Path]
 
@@ -40,7 +40,7 @@ class Manager(ABC):
 
     @abstractmethod
     def restart_procfile(self) -> None:
-        """Restart the processes of the Procfile: they hold the code that they started with."""
+        """Restart the processes of the Procfile, which still run the old code."""
 
     @abstractmethod
     def update_procfile(self) -> None:
@@ -48,7 +48,7 @@ class Manager(ABC):
 
     @abstractmethod
     def fails_to_start(self, process: Process) -> bool:
-        """Whether `process` ended while it started, and waits for its next attempt."""
+        """Whether `process` has failed to start and waits for the next attempt."""
 
     @abstractmethod
     def restart(self, process: Process) -> None:
@@ -56,9 +56,9 @@ class Manager(ABC):
 
     @abstractmethod
     def must_restart_all(self, changed: Collection[Path]) -> bool:
-        """Whether what runs differs from the files too much for one restart after the other.
+        """Whether all processes must restart at once, because the files differ from what runs.
 
-        `changed` are files that this reload has written; an earlier one may have written more.
+        `changed` has the files that this reload has written; an earlier one may have written more.
         """
 
     @abstractmethod

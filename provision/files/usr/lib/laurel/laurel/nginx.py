@@ -10,16 +10,16 @@ from laurel.errors import LaurelError
 SITE = Path("/etc/nginx/sites-available/site.conf")
 PID_FILE = Path("/run/nginx.pid")
 _DOWN = re.compile(r"server unix:(\S+) [^;]*\bdown;")
-TAKE_OVER = 30.0  # seconds until new workers serve; they start within one
+TAKE_OVER = 30.0  # seconds until new workers serve; most start within one second
 
-# In a mount namespace of its own: for every other process, SITE stays the file that it was.
+# In a separate mount namespace, so that only this nginx sees the candidate as SITE.
 _TRY = 'mount --bind "$1" "$2" && exec nginx -t -q'
 
 
 def check(candidate: Path) -> None:
     """Raise LaurelError if nginx refuses its configuration with `candidate` as site.conf."""
     if not SITE.exists():
-        return  # the first one; provisioning runs `nginx -t` before nginx reads it
+        return  # the first site.conf: provisioning runs `nginx -t` before nginx reads it
     tried = subprocess.run(
         ["unshare", "--mount", "sh", "-c", _TRY, "sh", candidate, SITE],
         capture_output=True,
@@ -31,7 +31,7 @@ def check(candidate: Path) -> None:
 
 
 def drained() -> set[str]:
-    """The sockets that get no new requests, because of a reload that runs or has failed."""
+    """The sockets that get no new requests, because a reload is running or has failed."""
     return set(_DOWN.findall(SITE.read_text())) if SITE.is_file() else set()
 
 
@@ -54,7 +54,7 @@ def _errors(tried: "subprocess.CompletedProcess[str]") -> str:
 
 
 def _serving() -> set[int]:
-    """The pids of the workers that take new connections; one that ends says so in its title."""
+    """The pids of the workers that take new connections, by their titles."""
     # `nginx -t` leaves an empty file where nginx does not run.
     master = PID_FILE.read_text().strip() if PID_FILE.is_file() else ""
     found = set()

@@ -59,5 +59,5 @@ def holders(port: int) -> list[tuple[str, str]]:
 
 
 def describe(found: list[tuple[str, str]]) -> str:
-    """Those programs, as an error names them."""
+    """The programs `found`, as an error names them."""
     return ", ".join(f"{name} (pid {pid})" for name, pid in found)

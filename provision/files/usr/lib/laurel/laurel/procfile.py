@@ -7,7 +7,7 @@ from pathlib import Path
 from laurel.paths import CURRENT
 from laurel.settings import Settings
 
-# Laurel serves the site itself; `release` is the release command.
+# Not kept running: Laurel serves the site itself, and runs `release` as the release command.
 NOT_BESIDE = ("web", "release")
 _LINE = re.compile(r"([A-Za-z0-9_-]+):\s*(\S.*)")
 
@@ -28,7 +28,7 @@ def read(file: Path) -> tuple[list[Entry], list[tuple[int, str]]]:
     """
     entries: dict[str, Entry] = {}
     problems = []
-    text = file.read_text(encoding="utf-8-sig")  # editors of Windows begin a file with a mark
+    text = file.read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a mark
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -46,13 +46,13 @@ def read(file: Path) -> tuple[list[Entry], list[tuple[int, str]]]:
 
 
 def folder(settings: Settings) -> str:
-    """Where its commands run: beside it; where manage.py is, without one."""
+    """Where the Procfile's commands run: in its folder; without a Procfile, in manage.py's."""
     name = settings.get("PROCFILE")
     return str((CURRENT / "app" / name).parent if name else CURRENT / "django")
 
 
 def names(settings: Settings) -> list[str]:
-    """Those that are kept running, in their order."""
+    """The processes that run beside the site, in the Procfile's order."""
     name = settings.get("PROCFILE")
     file = CURRENT / "app" / name
     if not name or not file.is_file():

@@ -1,4 +1,4 @@
-"""Whether this machine's own Redis runs: it does, unless REDIS_URL names another one."""
+"""This machine's own Redis, which runs unless REDIS_URL names another one."""
 
 import subprocess
 from pathlib import Path
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from laurel.settings import Settings
 
-# A condition in the drop-in of redis-server.service.
+# If this file exists, the service does not start: its drop-in has the condition.
 ELSEWHERE = Path("/run/laurel/redis-elsewhere")
 SERVICE = "redis-server.service"
 
@@ -20,7 +20,7 @@ def is_here(settings: Settings) -> bool:
 
 
 def note(settings: Settings) -> None:
-    """Record for systemd whether the service is to start."""
+    """Record for systemd whether the service must start."""
     ELSEWHERE.parent.mkdir(parents=True, exist_ok=True)
     if is_here(settings):
         ELSEWHERE.unlink(missing_ok=True)

@@ -30,7 +30,7 @@ def describe() -> dict[str, Any]:
     return {
         "os": {
             "id": release["ID"],
-            # Ubuntu's says something like trixie/sid.
+            # On Ubuntu, /etc/debian_version has a text such as trixie/sid.
             "version": point_release if point_release[:1].isdecimal() else release["VERSION_ID"],
         },
         "kernel": platform.release(),

@@ -1,4 +1,4 @@
-"""`laurel reload`: renews the processes one at a time, so that no request is lost."""
+"""`laurel reload`: restarts the processes one at a time, so that no request is lost."""
 
 import time
 from collections.abc import Callable, Set
@@ -14,18 +14,18 @@ from laurel.settings import Settings
 
 LOCK = Path("/run/laurel/reload.lock")
 UNFINISHED = Path("/run/laurel/reload.unfinished")
-START_LIMIT = 300.0  # seconds until a process answers; emulated: 15, on a busy host 150
+START_LIMIT = 300.0  # seconds until a process answers; in emulation: 15, on a busy host 150
 RETRIES = 15.0  # seconds for a process that failed to start: about four more attempts
 
 
 def reload(say: Callable[[str], None]) -> None:
-    """Read the settings again and renew each process; `say` gets a message for each step.
+    """Read the settings again and restart each process; `say` gets a message for each step.
 
     Raises LaurelError if a process does not come back; all others keep serving.
     """
     with lock.exclusive(LOCK, "laurel reload"):
         UNFINISHED.touch()
-        # Before anything changes.
+        # A taken port is reported before anything changes.
         before = settings.load()
         port.check(before, manager_of(before).holder)
         current = configure()
@@ -33,7 +33,7 @@ def reload(say: Callable[[str], None]) -> None:
             say(problem)
         changed = templates.render_all(current)
         manager = manager_of(current)
-        # A new Redis starts before the new processes need it; an old one stops after the old ones.
+        # Redis starts before the new processes need it, and stops (below) after the old ones.
         redis.start()
         if site.outdated():
             site.migrate(current, say)
@@ -54,7 +54,7 @@ def reload(say: Callable[[str], None]) -> None:
 
 
 def outdated() -> bool:
-    """Whether the processes need a reload: they run other code or settings, or one has failed."""
+    """Whether the processes run old code or settings, or an earlier reload has failed."""
     now = settings.load()
     manager = manager_of(now)
     if UNFINISHED.exists() or manager.must_restart_all(()):
@@ -76,11 +76,11 @@ def wait(current: Settings) -> None:
 
 def _renew_each(manager: Manager, say: Callable[[str], None]) -> None:
     current = manager.settings
-    # wsgi before asgi: forms go to wsgi where it exists, so its requests get the first drain.
+    # wsgi before asgi: where wsgi exists it gets the forms, so its requests are drained first.
     processes = sorted(_processes(manager), key=lambda process: process.group, reverse=True)
     for count, process in enumerate(processes, 1):
         say(f"{process.name}: {count} of {len(processes)}")
-        # No other process could take the requests of a single one: clients get a 503.
+        # If there is only one, no other could take its requests: clients get a 503.
         if current.processes > 1:
             _drain(current, {process.socket})
             _wait_for_idle(process.socket, float(current.get("DRAIN_SECONDS")))
@@ -120,7 +120,7 @@ def _wait_for_health(process: Process, manager: Manager) -> None:
         if waited > limit:
             raise LaurelError(
                 f"{process.name} does not answer after {waited:.0f} s ({problem}):"
-                f" see {manager.log(process.name)}. It gets no requests, all other processes serve."
+                f" see {manager.log(process.name)}. It gets no requests; all other processes serve."
                 " Correct the cause, then run `laurel reload` again"
             )
         if limit == START_LIMIT and manager.fails_to_start(process):

@@ -1,4 +1,4 @@
-"""The application servers that Laurel can run: one file each in ../servers/."""
+"""The application servers that Laurel can run: each has a file in ../servers/."""
 
 import configparser
 import re
@@ -29,7 +29,7 @@ class Server:
     since: str
 
     def socket(self, number: object) -> str:
-        """The own socket of process `number`, counted from 0."""
+        """The socket of process `number`, counted from 0."""
         return f"{SOCKETS}/{self.name}{number}.sock"
 
     def command_line(self, number: object, descriptor: int, application: str) -> str:

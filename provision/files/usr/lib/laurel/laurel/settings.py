@@ -1,4 +1,4 @@
-"""The settings of this machine: as baked, as its operator says, as worked out."""
+"""The settings of this machine: the baked ones, those of site.env, and what follows from them."""
 
 import difflib
 import json
@@ -20,11 +20,11 @@ BUILD_ENV = Path("/etc/laurel/build.env")
 PROJECT_ENV = Path("/etc/laurel/project.env")
 SITE_ENV = Path("/etc/laurel/site.env")
 MEMORY = Path("/proc/meminfo")
-# A path list of the project's comes after Laurel's own.
+# The project's value of one of these comes after Laurel's own.
 PATH_LISTS = ("PATH", "PYTHONPATH")
 
 # MiB, from `free` and smaps_rollup on Debian 13 with a small project: the system uses 257, an idle
-# process 60; as much again is for the process's visitors.
+# process 60. A process gets about as much again for its visitors.
 SYSTEM_MEMORY = 256
 PROCESS_MEMORY = 128
 
@@ -55,7 +55,7 @@ class Settings:
 
 
 def load() -> Settings:
-    """Read the files and work out the rest. Raises LaurelError if this machine has none."""
+    """Read the files and compute the rest. Raises LaurelError if there are no baked settings."""
     baked, project, site = (env_file.read(path) for path in (BUILD_ENV, PROJECT_ENV, SITE_ENV))
     if not baked.values:
         raise LaurelError(f"no settings in {BUILD_ENV}: this machine was not provisioned")
@@ -152,7 +152,7 @@ def _values(baked: EnvFile, site: EnvFile, problems: list[str]) -> dict[str, str
 
 
 def _chosen(setting: Setting, site: EnvFile, baked: str, problems: list[str]) -> str:
-    """What this machine uses of site.env's value of `setting`."""
+    """The value that this machine uses for `setting`, which site.env names."""
     value = site.values[setting.name]
     if value == baked:
         return value
@@ -170,7 +170,7 @@ def _chosen(setting: Setting, site: EnvFile, baked: str, problems: list[str]) ->
 def _usable(
     setting: Setting, value: str, otherwise: str, source: EnvFile, problems: list[str]
 ) -> str:
-    """`value` without what cannot be used; `otherwise` if nothing is left. Each is reported."""
+    """The usable parts of `value`; `otherwise` if there are none. The other parts are reported."""
     found = setting.problems(value)
     if not found:
         return ",".join(dict.fromkeys(schema.words(value))) if setting.many else value
@@ -184,9 +184,9 @@ def _usable(
 def _replaced(setting: Setting, value: str, reason: str, used: str, source: EnvFile) -> str:
     place = source.places.get(setting.name)
     instead = (
-        "the site goes without"
+        "the setting is ignored"
         if not used
-        else "another is used"
+        else "another value is used"
         if setting.secret
         else f"{used} is used"
     )
@@ -196,7 +196,7 @@ def _replaced(setting: Setting, value: str, reason: str, used: str, source: EnvF
 def _usable_variables(
     given: Mapping[str, str], places: Mapping[str, str], problems: list[str]
 ) -> dict[str, str]:
-    """The variables of `given` that the site's processes can start with; each other is reported."""
+    """The variables of `given` with which a process can start; the others are reported."""
     usable = {}
     for name, value in given.items():
         place = f"{places[name]}: "
@@ -212,7 +212,8 @@ def _usable_variables(
         if setting.many:
             bad = [part for part, _ in found]
             value = ",".join(word for word in schema.words(value) if word not in bad)
-        # Another database would take what belongs into this one: the site does not start with it.
+        # An invalid DATABASE_URL stays, so that no process starts: without it, the site would write
+        # its data into SQLite.
         if (value if setting.many else not found) or name == "DATABASE_URL":
             usable[name] = value
     return usable
@@ -222,7 +223,7 @@ def _processes(values: Mapping[str, str]) -> int:
     wanted = values["PROCESSES"]
     if wanted != "auto":
         return int(wanted)
-    # With a server of its own for pages, each process is two.
+    # With a second server for pages, there are two processes for each CPU.
     each = PROCESS_MEMORY * (1 if values["HTTP_SERVER"] == "same" else 2)
     return max(1, min(len(os.sched_getaffinity(0)), _processes_that_fit(each)))
 

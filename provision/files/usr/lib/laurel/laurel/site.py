@@ -14,10 +14,10 @@ from laurel.errors import LaurelError
 from laurel.paths import CURRENT
 from laurel.settings import Settings
 
-MIGRATED = Path("/run/laurel/migrated")  # since the boot
+MIGRATED = Path("/run/laurel/migrated")  # what the release command last ran for, in this boot
 MIGRATE_LOCK = Path("/run/laurel/migrate.lock")
-MIGRATE_ATTEMPTS = 5
-MIGRATE_PAUSE = 5.0  # seconds; a database on the same machine takes as long to start
+MIGRATE_ATTEMPTS = 5  # of a command that fails although the database answers
+MIGRATE_PAUSE = 5.0  # seconds; about as long as a database on the same machine takes to start
 DATABASE_SECONDS = 600.0  # a cloud may create the database together with its machines
 
 # Exit codes of production/laurel_migrate.py.
@@ -45,7 +45,7 @@ def python(*arguments: str, extra: dict[str, str] | None = None) -> int:
 
 
 def outdated() -> bool:
-    """Whether the release command has yet to run for this release, these settings and this boot."""
+    """Whether the release command must run: for a new release, new settings or a new boot."""
     return not MIGRATED.is_file() or MIGRATED.read_text() != _state()
 
 
@@ -56,7 +56,7 @@ def _state() -> str:
 
 
 def release(settings: Settings) -> int:
-    """Run the project's release command beside its Procfile, and make the first administrator.
+    """Run the release command in the Procfile's folder, and make the first administrator.
 
     Returns the exit code of production/laurel_migrate.py.
     """
@@ -67,9 +67,9 @@ def release(settings: Settings) -> int:
 
 
 def migrate(settings: Settings, say: Callable[[str], None]) -> None:
-    """Run the release command until it succeeds, while the database may still be starting.
+    """Run the release command, and repeat it if it fails: the database may still be starting.
 
-    Raises LaurelError if the database or the first administrator can't be made.
+    Raises LaurelError if it fails each time, or if the first administrator can't be made.
     """
     with lock.exclusive(MIGRATE_LOCK, "laurel migrate"):
         state = _state()
@@ -84,7 +84,7 @@ def migrate(settings: Settings, say: Callable[[str], None]) -> None:
                 if attempt > MIGRATE_ATTEMPTS:
                     raise LaurelError(
                         "the database was not migrated: the output above says why."
-                        " Then run `laurel reload`"
+                        " Correct the cause, then run `laurel reload`"
                     )
             time.sleep(MIGRATE_PAUSE)
         MIGRATED.write_text(state)
@@ -93,9 +93,9 @@ def migrate(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def check_layer(settings: Settings) -> None:
-    """Refuse channel layers, of the project's settings, that lose messages between processes.
+    """Raise LaurelError if a channel layer of the project loses messages between processes.
 
-    Raises LaurelError, also if the project's settings can't be read.
+    Also if the project's settings can't be read.
     """
     shown = subprocess.run(
         command(f"{CURRENT}/venv/bin/python", "-c", _LAYERS),

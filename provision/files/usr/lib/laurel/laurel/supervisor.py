@@ -100,7 +100,7 @@ class Supervisor(Manager):
     def restart_all(self) -> None:
         before = {info["name"]: info for info in _call("getAllProcessInfo")}
         _update()
-        # It has restarted the groups that changed; the others hold the old settings.
+        # It has restarted the groups whose files changed; the others still have the old settings.
         for info in _call("getAllProcessInfo"):
             old = before.get(info["name"])
             if info["group"] in SITE_GROUPS and old and old["pid"] == info["pid"] != 0:
@@ -111,7 +111,7 @@ class Supervisor(Manager):
 
 
 def _restart(name: str) -> None:
-    # One in BACKOFF has no pid, and must be stopped all the same.
+    # A process in BACKOFF has no pid, but startProcess refuses it until it is stopped.
     if _call("getProcessInfo", name)["statename"] in ("RUNNING", "STARTING", "BACKOFF"):
         _call("stopProcess", name, True)
     _call("startProcess", name, False)

@@ -25,7 +25,7 @@ _STATES = {
     "inactive": "STOPPED",
     "failed": "FATAL",
 }
-_RETRIED = "auto-restart"  # the start of a substate
+_RETRIED = "auto-restart"  # begins the names of the substates between two starts
 _ENDED = ("STOPPED", "FATAL")
 _PROPERTIES = (
     *("Id", "ActiveState", "SubState", "MainPID", "Result"),
@@ -140,13 +140,13 @@ class Systemd(Manager):
     def must_restart_all(self, changed: Collection[Path]) -> bool:
         shown = _show(SOCKET, *SITE)
         running = {name for name, unit in shown.items() if _state(unit) not in _ENDED} - {SOCKET}
-        # An earlier reload has written a unit's file and failed before systemd read it.
+        # Perhaps an earlier reload wrote a unit's file and failed before systemd read it.
         unread = any(unit["NeedDaemonReload"] == "yes" for unit in shown.values())
         surplus = running - set(_site_units(self.settings))
         return bool(set(self.files) & set(changed) or unread or surplus) or not running
 
     def restart_all(self) -> None:
-        # The units stop under their old files, before systemd forgets those.
+        # Stop the units while systemd still knows the files that started them.
         _systemctl("stop", f"{self.service}.service", SOCKET)
         _systemctl("daemon-reload")
         _systemctl("start", f"{self.service}.service")

@@ -20,7 +20,7 @@ _NUMBER_AND_DESCRIPTOR = {"supervisor": ("%(process_num)d", 0), "systemd": ("%i"
 
 def _host_pattern(name: str) -> str:
     """A regular expression for a host, and for its subdomains where it begins with a dot."""
-    # nginx refuses to start if a table of plain names has duplicates or long names.
+    # No plain name, because nginx refuses a `map` with duplicates or long names.
     subdomains = r"(.+\.)?" if name.startswith(".") else ""
     return subdomains + re.escape(name.removeprefix("."))
 

@@ -1,7 +1,7 @@
 """`laurel watch`: kills processes that run but do not answer; their manager starts them again.
 
-A hung process keeps its socket, so nginx goes on sending it requests. Once it is killed, nginx
-repeats those that may be repeated on another process.
+A hung process keeps its socket, so nginx continues to send it requests. When it is killed, nginx
+sends those that may be repeated to another process.
 """
 
 import os
