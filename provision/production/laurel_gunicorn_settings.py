@@ -1,4 +1,4 @@
-"""Settings that only some versions of gunicorn know: the others ignore them in a file."""
+"""Settings that not every version of gunicorn knows. In a file, older versions ignore them."""
 
 # The control socket's default path is in the site's home, the same for all processes.
 control_socket_disable = True

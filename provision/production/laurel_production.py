@@ -117,7 +117,7 @@ def debug(_project: Values, environ: Environment) -> Values:
 
 
 def allowed_hosts(project: Values, environ: Environment) -> Values:
-    # An empty variable is an empty list here: "*" would accept every websocket's Origin.
+    # An empty variable also removes "*", which would accept every websocket's Origin.
     if "ALLOWED_HOSTS" not in environ:
         return {}
     hosts = [*words(environ["ALLOWED_HOSTS"]), *project.get("ALLOWED_HOSTS", [])]
@@ -158,9 +158,9 @@ def database_url(project: Values, environ: Environment) -> Values:
     new = database_url_parser()(url, conn_max_age=own.get("CONN_MAX_AGE", 0))
     location = ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT")
     if all(str(own.get(key) or "") == str(new.get(key) or "") for key in location):
-        # The project's settings read DATABASE_URL, and their OPTIONS belong to it.
+        # The project's settings have read DATABASE_URL themselves: keep their OPTIONS.
         return {}
-    # How the project uses a database, wherever that is.
+    # These say how the project uses a database, wherever the database is.
     kept = {key: own[key] for key in ("ATOMIC_REQUESTS", "CONN_HEALTH_CHECKS") if key in own}
     engine = str(own.get("ENGINE") or "")
     if database_kind(engine) == database_kind(new["ENGINE"]):
@@ -264,7 +264,7 @@ def logs_to_stdout(project: Values, environ: Environment) -> Values:
         return {}
     own = project.get("LOGGING") or {"version": 1, "disable_existing_loggers": False}
     if not isinstance(own, dict) or own.get("incremental"):
-        # The project configures logging by a function of its own, or sets levels only.
+        # The project configures logging in its own way, or sets only levels.
         return {}
     handlers = {name: without_file(handler) for name, handler in own.get("handlers", {}).items()}
     loggers = own.get("loggers", {})
@@ -278,7 +278,7 @@ def logs_to_stdout(project: Values, environ: Environment) -> Values:
             f"LOG_LEVEL={level}: must be DEBUG, INFO, WARNING, ERROR or CRITICAL"
         )
     if "django" not in loggers and not project.get("ADMINS"):
-        # Django's own handlers would print each line again with DEBUG, or mail it to no one.
+        # Otherwise Django's handlers print each line again (with DEBUG), or mail it to no one.
         loggers = {**loggers, "django": {"handlers": [], "propagate": True}}
     line = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
     return {
@@ -292,8 +292,8 @@ def logs_to_stdout(project: Values, environ: Environment) -> Values:
     }
 
 
-# The rules in order, with the reason that is shown for what they change. An empty reason stands
-# for the variable of the setting's name.
+# The rules in order, each with the reason that is shown for its changes. An empty reason stands for
+# the environment variable that has the setting's name.
 rules: tuple[tuple[Callable[[Values, Environment], Values], str], ...] = (
     (as_given, ""),
     (debug, "DEBUG, false by default"),
@@ -383,8 +383,8 @@ def layer_on(layer: Values, url: str) -> Values:
     major = int(version("channels_redis").partition(".")[0])
     if backend.endswith(".RedisChannelLayer") and major >= 4:
         # This layer waits on Redis for 5 s, and redis-py 8 gives up after 5 s: idle websockets die.
-        # It takes a connection for each websocket that is sent to, and redis-py keeps 100. Before
-        # version 4 the layer used another client, without these options.
+        # It takes a connection for each websocket that it sends to, and redis-py allows 100. Before
+        # version 4, the layer used another client, without these options.
         options = {"socket_timeout": None, "max_connections": 10_000}
     config = layer.get("CONFIG") or {}
     own = config.get("hosts") or []
@@ -392,7 +392,7 @@ def layer_on(layer: Values, url: str) -> Values:
     if url.startswith(sentinel_scheme):
         host = {**sentinel_host(url), **options}
     elif len(own) == 1 and isinstance(own[0], dict) and own[0].get("address") == url:
-        # The project's settings read REDIS_URL, and their options (retry, ...) belong to it.
+        # The project's settings have read REDIS_URL themselves: keep their options (retry, ...).
         host = {**options, **own[0]}
     else:
         address = with_database(url, database_number(own))

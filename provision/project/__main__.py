@@ -1,4 +1,4 @@
-"""What a shell asks of a project.
+"""The commands that the provisioning scripts run.
 
     python3 -m project shell FOLDER [SETTINGS_ENV]    every setting, as `export NAME=VALUE` lines
     python3 -m project exports FOLDER                 laurel.env's variables for the project itself
@@ -27,7 +27,7 @@ def main() -> int:
             return _requirements(Path(file))
         case ["exports", folder]:
             exports = given.read(Path(folder), os.environ).exports
-            # A reader takes one pair of quotes off.
+            # Whatever reads the lines removes these quotes, and keeps the value's own.
             print(*(f"{name}='{value}'\n" for name, value in exports.items()), sep="", end="")
             return 0
         case ["shell", folder, *files]:

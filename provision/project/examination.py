@@ -1,4 +1,4 @@
-"""Everything that can be said of a project before it is baked."""
+"""Examines a project before it is baked."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -76,7 +76,7 @@ def examine(
 
 
 def _unusable(project: Project) -> Iterator[str]:
-    """What the project itself says and a machine could not take."""
+    """The values found in the project that a machine cannot use."""
     for one in project.findings.found:
         for part, reason in SETTINGS[one.name].problems(one.value):
             yield f"{one.source}: {SETTINGS[one.name].shown(part)}: {reason}"

@@ -28,8 +28,8 @@ class Given:
 def read(root: Path, environ: Mapping[str, str], settings_env: Path | None = None) -> Given:
     """The settings for the project at `root`, each from the first place that has it.
 
-    These are: `environ`, the file `settings_env` (of one run, beside the project), laurel.env at
-    `root`. Raises GivenError.
+    The places are `environ`, then the file `settings_env` (the settings of one run), then
+    laurel.env at `root`. Raises GivenError.
     """
     project = _file(root / LAUREL_ENV)
     run = _file(settings_env) if settings_env else EnvFile()

@@ -1,4 +1,4 @@
-"""Finds the parts of a project, each from those before it."""
+"""Finds the parts of a project, in order: each part needs only earlier ones."""
 
 from collections.abc import Mapping
 from pathlib import Path

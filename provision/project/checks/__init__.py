@@ -34,7 +34,7 @@ def problems(project: Project, given: Mapping[str, str], python: str) -> Iterato
 
 
 def notes(project: Project, given: Mapping[str, str]) -> Iterator[str]:
-    """What is worth knowing, without being a problem."""
+    """What may still work, or is only worth knowing."""
     yield from services.notes(project, given)
     yield from drivers.notes(project, given)
     yield from requirements.notes(project)

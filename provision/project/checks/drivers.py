@@ -1,4 +1,4 @@
-"""Packages that the settings' database and channel layer need, and no requirement brings."""
+"""Packages that the database and the channel layer need, and that the requirements lack."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ _WITHOUT_DRIVER = {
 # A requirement without a package name: a folder, a repository, an archive.
 _NAMELESS = re.compile(r"\s*(-e|--editable|[./~]|[\w+]+:)")
 
-# Where a service is named, which it is, and the packages of which it needs one.
+# The place that names a service, what it is, and the packages of which it needs one.
 _Need = tuple[Place, str, tuple[str, ...]]
 
 

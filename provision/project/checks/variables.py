@@ -1,4 +1,4 @@
-"""Environment variables that importing the settings needs, read in the order in which they run."""
+"""Environment variables that importing the settings needs, found in the order of execution."""
 
 import ast
 import re
@@ -9,13 +9,13 @@ from project.findings.project import Project
 from project.source.modules import Modules, called, with_packages
 from project.source.tree import Place
 
-# Laurel's machine sets these for every project.
+# Laurel sets these for every project.
 _PROVIDED = {
     *("SECRET_KEY", "ALLOWED_HOSTS", "REDIS_URL", "STATIC_ROOT", "MEDIA_ROOT", "STATE_DIR"),
     *("HOME", "LANG", "PATH", "DJANGO_SETTINGS_MODULE"),
 }
 
-# django-environ, environs and python-decouple, and the names of their readers in their manuals.
+# django-environ, environs and python-decouple; the names of readers are those in their manuals.
 _LIBRARIES = ("environ", "environs", "decouple")
 _READERS = ("env", "config")
 _CLASSES = ("Env", "FileAwareEnv", "Config", "AutoConfig")

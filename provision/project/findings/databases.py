@@ -72,7 +72,7 @@ def under(node: ast.expr, key: str) -> ast.expr | None:
 
 
 def _defaults(project: Project) -> Iterator[tuple[ast.expr, Place]]:
-    """The values of DATABASES["default"], which may have an assignment of its own."""
+    """The values of DATABASES["default"], which may be assigned separately."""
     for value in project.candidates("DATABASES"):
         default = under(value.node, "default")
         if default:

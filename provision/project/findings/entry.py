@@ -79,7 +79,7 @@ def _settings_named(modules: Modules) -> Sourced:
 
 
 def _for_production(modules: Modules, module: str, place: str | Place) -> Sourced:
-    """For settings whose name is a developer's, the production settings beside them."""
+    """The production settings beside `module`, if its name says that it is for development."""
     package, _, name = module.rpartition(".")
     if package and name in _FOR_DEVELOPMENT:
         for other in _FOR_PRODUCTION:

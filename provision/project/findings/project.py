@@ -1,4 +1,4 @@
-"""A project, as far as reading it tells."""
+"""What reading a project has found."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What was found of a project, or given: each setting with its value and its place."""
+"""The settings that were found in a project or given, each with its value and its place."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ class Findings:
             self.found.append(Found(name, value, str(source)))
 
     def settle_given(self) -> None:
-        """Take what was given and not looked for."""
+        """Take the given settings that Laurel did not search for."""
         for name in self.given:
             if not self.value(name):
                 self.settle(name, "", "")

@@ -1,4 +1,4 @@
-"""What importing a module runs, in order: when Django is set up, and what needs it before."""
+"""What importing a module runs, in order: what sets Django up, and what needs that earlier."""
 
 import ast
 from collections.abc import Collection, Iterator

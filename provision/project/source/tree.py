@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-# The names that the bake does not copy, and folders that hold other people's code or build output.
-# A copy keeps those: a project may have a folder `build` or `dist` of its own.
+# The names that the bake does not copy, and the usual names of folders with other people's code or
+# build output. The bake copies the latter: `build` or `dist` may be a part of the project.
 _NOT_SEARCHED = (
     *(Path(__file__).parents[2] / "exclude.txt").read_text(encoding="utf-8").split(),
     *("site-packages", "venv", "env", "build", "dist", "htmlcov"),
