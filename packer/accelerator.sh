@@ -2,8 +2,8 @@
 # Prints the accelerator that runs a guest on this host: kvm or tcg.
 # Usage: accelerator.sh [KERNEL]
 #
-# /dev/kvm may open and still run no kernel (a para-virtual KVM spins or dies). So
-# this starts a kernel without a root, which must reach its panic.
+# A program may open /dev/kvm on a host whose KVM cannot run a kernel (a para-virtual KVM hangs or
+# crashes). So this starts a kernel without a root file system, which must reach its panic.
 set -euo pipefail
 
 kernel=${1:-}

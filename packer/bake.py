@@ -31,7 +31,7 @@ NOT_IN_THE_IMAGE = (
     "tar.py",
     "laurel.auto.pkrvars.hcl",
 )
-BOOTS = 3  # of an emulated kernel that panics
+BOOTS = 3  # attempts, because an emulated kernel sometimes panics
 
 
 def main() -> int:
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def run(plan: Plan, progress: Progress) -> None:
-    """Bake, in a folder of its own, after any other bake of the same image has ended."""
+    """Bake in a temporary folder, after any other bake of the same image has ended."""
     work = BUILD / "work"
     lock = work / f"{plan.name}.lock"
     with (
@@ -58,7 +58,7 @@ def run(plan: Plan, progress: Progress) -> None:
 
 
 def bake(plan: Plan, work: Path, progress: Progress) -> None:
-    """From the settings to a finished image."""
+    """Make the image, unless it is current."""
     images = Images(BUILD / "image")
     prepare.start_log(plan)
 
@@ -113,7 +113,7 @@ def bake(plan: Plan, work: Path, progress: Progress) -> None:
 
 
 def _key(plan: Plan, given: str, base_key: str) -> str:
-    """What the image is made from: the template, the steps, the project, the settings, the base."""
+    """The digest of the image's sources: template, steps, project, settings and base disk."""
     folders = [PACKER, PROVISION, plan.project]
     without = [PACKER / name for name in NOT_IN_THE_IMAGE]
     return sources.digest(folders, plan.os, given, base_key, without=without)
@@ -157,12 +157,12 @@ def _scrubbed(disk: Path, log: Path, progress: Progress) -> Path:
 
 
 def _console(work: Path) -> Path:
-    """The file that the template has the machine's serial console write to."""
+    """The file that gets the output of the machine's serial console."""
     return work / "output.console"
 
 
 def _panic(work: Path) -> str:
-    """The last words of the kernel if it has panicked; otherwise ""."""
+    """The kernel's message if it has panicked; otherwise ""."""
     if not _console(work).is_file():
         return ""
     found = re.search(rb"Kernel panic - not syncing: [^\r\n]*", _console(work).read_bytes())

@@ -29,7 +29,7 @@ class BaseDisk:
     log: Path
 
     def index(self) -> str:
-        """What the archive holds today; "" if it does not answer, and the log says why."""
+        """The checksums of the archive's packages; "" if it does not answer (the log says why)."""
         suite = settings.of_system(self.var_file)["suite"]
         asked = subprocess.run(
             [self.builder / "archive-index.sh", suite], capture_output=True, text=True, check=False
@@ -40,7 +40,7 @@ class BaseDisk:
         return ""
 
     def key(self, index: str) -> str:
-        """What the disk is made from, when the archive holds `index`."""
+        """The digest of the disk's sources; `index` is that of the archive."""
         return sources.digest([self.builder, self.var_file], index)[:16]
 
     def build(self, index: str, progress: Progress) -> Path:
@@ -61,7 +61,7 @@ class BaseDisk:
                 self.log,
                 on_line=progress.notes(r"base: (.*)"),
             )
-            # Only now: a bake that runs beside this one may just be copying the former disk.
+            # As late as possible, because another bake may be copying the former disk.
             for former in self.folder.iterdir():
                 if former != built:
                     shutil.rmtree(former, ignore_errors=True)

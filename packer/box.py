@@ -1,7 +1,6 @@
-"""`make box`: Vagrant boxes of one system, made from its base disk.
+"""`make box`: Vagrant boxes of one system: its base disk and Vagrant's user.
 
-A box is the machine that Laurel bakes from, plus Vagrant's user. The system is OS, from the
-environment.
+The system is OS, from the environment.
 """
 
 import json

@@ -21,12 +21,12 @@ def run(
 ) -> int:
     """Do `work`, which makes `what` ("image"); return the exit code.
 
-    `refusals` are the errors that are reported by their text alone; `shown` formats a path; `kept`
-    says what is left after a failure, unless everything is as before.
+    Of an error in `refusals`, only the text is reported. `shown` formats a path. `kept` says what
+    is left after a failure; by default, that no `what` was touched.
     """
     refused: tuple[type[Exception], ...] = (*refusals, RootError)
     kept = kept or f"no {what} was touched"
-    # End like Ctrl-C does, so that no machine is left running.
+    # These signals end the command as Ctrl-C does, so that no machine is left running.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)

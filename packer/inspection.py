@@ -74,7 +74,7 @@ def _settings(examined: Examination) -> dict[str, str]:
 def refuse_unresolvable(project: Path, requirements: str, version: str) -> str:
     """Raise InspectionError if no set of packages meets `requirements` on Python `version`.
 
-    Returns what only the bake can tell of them; "" if nothing.
+    Returns a note about packages that only the bake can check; "" if there are none.
     """
     file = project / requirements
     if file.name == "uv.lock":
@@ -96,7 +96,7 @@ def refuse_unresolvable(project: Path, requirements: str, version: str) -> str:
         )
     if not resolved.returncode:
         return ""
-    # What is built from source may need headers for so much as its name; the machine has them.
+    # uv builds a package without a wheel to read its metadata, and this host may lack its headers.
     built = re.search(r"Failed to build(?: `([^`]+)`)?", resolved.stderr)
     if not built:
         raise InspectionError(
@@ -104,8 +104,8 @@ def refuse_unresolvable(project: Path, requirements: str, version: str) -> str:
         )
     return (
         f"{requirements}: {built[1] or 'a package'} has no wheel for Python {version} and can't be"
-        " built here: what has none is built from source during the bake, which alone tells whether"
-        " all of them can be installed (headers that one needs: BUILD_PACKAGES in laurel.env)"
+        " built here. The bake builds it from source; only the bake shows whether all requirements"
+        " can be installed. If it needs headers, name their packages in laurel.env: BUILD_PACKAGES="
     )
 
 

@@ -16,9 +16,9 @@ OWN = TOP / "app"
 
 
 def prefix(project: Path) -> str:
-    """What tells the images and reports of `project` from others: "" for Laurel's own app/.
+    """How the names of the project's images and reports begin; "" for Laurel's own app/.
 
-    Otherwise the folder's name and a digest of its path, since many folders are named "backend".
+    The folder's name, and a digest of its path, because many folders are called "backend".
     """
     folder = project.resolve()
     if folder == OWN:

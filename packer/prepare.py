@@ -1,4 +1,4 @@
-"""`make prepare`: writes what `packer build` needs, and the variables that say where it lies.
+"""`make prepare`: writes what `packer build` needs, and the variables that say where it is.
 
 The settings come from the environment: OS, APP, BASE_IMAGE, BASE_CHECKSUM, and those of
 provision/settings.toml.

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-WATCH_SECONDS = 1.0
+WATCH_SECONDS = 1.0  # without output, until `watch` is called
 CLEAN_UP_SECONDS = 5.0  # for the children of a command that has ended
 
 
@@ -94,7 +94,7 @@ def logged(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            # Not a session of its own: sudo remembers a password by session and terminal.
+            # Not a new session, because sudo remembers a password by session and terminal.
             process_group=0,
         ) as process,
     ):

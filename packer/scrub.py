@@ -1,8 +1,8 @@
 """Erases what deleted files left on a disk.
 
-A deleted file leaves its content in free blocks, its name in its folder's slack, copies of both in
-the journal, and the target of a short link in its inode. Trimming erases only the free blocks, and
-not on every disk. Everything here works on a plain file, as an ordinary user.
+A deleted file leaves its content in free blocks, its name in unused space of its folder, and copies
+of both in the journal; a deleted short link leaves its target in its inode. Trimming erases only
+free blocks, and not on every disk. Everything here works on a plain file, as an ordinary user.
 """
 
 import json

@@ -44,7 +44,7 @@ source "qemu" "laurel" {
   host_port_min        = 20000
   host_port_max        = 29999
 
-  # seal.sh writes this script. It removes the build user last, so no other command can follow.
+  # A copy of power-off.sh, made by seal.sh. It removes the build user, so no other command can follow.
   shutdown_command = "sudo bash /run/laurel-power-off"
   shutdown_timeout = "5m"
 }

@@ -28,8 +28,8 @@ def convert(disk: Path, form: str, target: Path, *, adapter: str, log: Path) -> 
     command = ["qemu-img", "convert", "-f", form, "-O", "vmdk", "-o", options]
     logged([*command, str(disk), str(target)], log)
     with target.open("r+b") as vmdk:
-        # VMware reads up to the first sector of zeros, and computes its checksum of that much.
-        # qemu-img writes no such sector, or several.
+        # VMware reads up to the first sector of zeros, and computes its checksum over that part.
+        # qemu-img writes no sector of zeros, or several.
         vmdk.seek(end := _end_of_grains(vmdk))
         if vmdk.read().strip(b"\0"):
             raise CommandError(f"qemu-img left a gap in {target}, at byte {end}", [], log)

@@ -8,7 +8,7 @@
 # Writes the partitions into a plain file, because not every build host's kernel
 # has loop devices with partitions.
 set -euo pipefail
-umask 022 # whatever the user's is, the disk gets the modes of a distribution
+umask 022 # not this user's: the files on the disk need a distribution's modes
 
 here=$(dirname "$(readlink -f "$0")")
 var_file=${1:?usage: build.sh VAR_FILE ACCELERATOR OUTPUT.qcow2}
@@ -93,8 +93,8 @@ if [[ $accelerator == auto ]]; then
 	accelerator=$("$here/../accelerator.sh" "$work/vmlinuz")
 fi
 
-# GRUB must be installed on the machine that boots from the disk. So QEMU starts the machine
-# once with the kernel from outside the disk and the installer as init.
+# grub-install must run on a machine that has the disk. So QEMU starts one, with the disk's kernel
+# from outside the disk, and with the installer as init.
 echo "base: the boot loader ($accelerator)"
 timeout --foreground "$boot_limit" qemu-system-x86_64 -nodefaults -no-user-config -nographic -no-reboot \
 	-machine "pc,accel=$accelerator" -cpu max -m 1024 \

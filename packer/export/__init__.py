@@ -1,4 +1,4 @@
-"""Converts the proved image into the format that each cloud demands, one module a format.
+"""Converts the proved image into the formats that clouds demand; each has a module.
 
 To add a format, add its module and its line in `FORMATS`.
 """

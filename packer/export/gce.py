@@ -1,4 +1,4 @@
-"""For Google Compute Engine: `disk.raw` alone in a gzipped tar file of the old GNU format.
+"""For Google Compute Engine: only `disk.raw`, in a gzipped tar file of the old GNU format.
 
 Source: Compute Engine's "Manually import boot disks". The disk's size is a whole number of GiB.
 """

@@ -60,7 +60,7 @@ def _checksum(footer: bytes) -> int:
 
 
 def _set_identity(vhd: Path, identity: bytes) -> None:
-    """Set the disk's identity, 16 bytes, and a fixed time; qemu-img makes both up."""
+    """Set the disk's identity, 16 bytes, and a fixed time; those of qemu-img always differ."""
     footer = bytearray(_footer(vhd))
     footer[TIME] = bytes(4)
     footer[IDENTITY] = identity
