@@ -1,16 +1,16 @@
-# What keeps `vagrant up` from working: one line for each, which says what to do.
+# Reasons why `vagrant up` cannot work: each message is one line and says what to do.
 
 require "socket"
 
 # Emulation is slow, but it works: this is a warning.
-EMULATED = "vagrant: KVM does not run a guest here, so QEMU emulates it, which takes minutes: on a virtual" \
-           " machine, is nested virtualisation on? As a user, are you in the group kvm?"
+EMULATED = "vagrant: KVM does not work here, so QEMU emulates the machine: a boot takes minutes. If this host is" \
+           " a virtual machine, turn on nested virtualisation. If you are not root, join the group kvm."
 
 def refuse(problem)
   abort "vagrant: #{problem}"
 end
 
-# Vagrant's own message, later, is a page long.
+# Before Vagrant's own message, which is a page long.
 def refuse_without_provider
   return unless ARGV.include?("up")
   return if Vagrant.has_plugin?("vagrant-libvirt") || Vagrant::Util::Which.which("VBoxManage")
