@@ -3,7 +3,7 @@
 # Settings go on the command line: make image OS=debian-12 PROCESSES=4
 # provision/settings.toml lists the settings of the site.
 
-# Read from the command line alone: a shell may have variables of these names.
+# Only the command line sets these, because a shell may have variables of the same names.
 OPTIONS = OS APP IMAGE BASE_IMAGE BASE_CHECKSUM FORMATS \
 	SUITE TARGET HOST KEY URL DISRUPT CHECKS SET OWN REPORTS \
 	LOAD NATIVE SECONDS ROWS ROUNDS
@@ -51,7 +51,7 @@ vagrant: box ## start a machine to develop on, at http://127.0.0.1:8080
 export: prerequisites ## convert the image for each cloud, or for FORMATS="raw vmdk vhd gce ova box"
 	@$(PYTHON) -m export $(image)
 
-bench: prerequisites ## time the image's boot; LOAD=1: load the site under each server
+bench: prerequisites ## measure the image's boot; LOAD=1: the site under load, with each server
 	@$(PYTHON) tests/prove.py $(if $(LOAD),load,boot)
 
 test: lint ## lint, and all tests that need no machine: minutes

@@ -34,7 +34,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 template=$(packer/template.sh "$work/template")
 for system in packer/os/*.pkrvars.hcl; do
-	# The defaults must be valid, also beside what an earlier `make prepare` wrote.
+	# An earlier `make prepare` may have named a key that no longer exists: check without one.
 	packer validate -var-file="$system" -var build_key= "$template" >"$work/log" || {
 		cat "$work/log" >&2
 		echo "lint: $system is not valid" >&2
@@ -42,7 +42,7 @@ for system in packer/os/*.pkrvars.hcl; do
 	}
 done
 if command -v npm >/dev/null; then
-	# Debian's Packer parses the HCL of 2020: this is the parser of today's Packer.
+	# Debian's Packer is of 2020. This is the HCL parser of today's Packer.
 	if ! cmp -s tests/hcl/package-lock.json build/hcl/package-lock.json || [[ ! -d build/hcl/node_modules ]]; then
 		rm -rf build/hcl && cp -r tests/hcl "$work/hcl"
 		(cd "$work/hcl" && npm ci --ignore-scripts --no-audit --no-fund >/dev/null)
