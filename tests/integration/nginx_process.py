@@ -1,4 +1,4 @@
-"""The real nginx as an ordinary process, with our site.conf and files in one folder alone."""
+"""The real nginx as an ordinary process, with site.conf and all its files in one folder."""
 
 import http.client
 import os
@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,22 +48,22 @@ class Answer:
 
 
 class Nginx:
-    """nginx on 127.0.0.1:`port`; `folder` holds the sockets, the logs and release/public.
+    """nginx on 127.0.0.1:`port`; `folder` holds the sockets, the logs, the uploads and the release.
 
-    `backup_port` is the port of the shared socket, None for a server that does not take one.
+    `backup_port` is the port of the shared socket; without it, site.conf's own stays.
     """
 
-    def __init__(self, binary: str, folder: Path, backup_port: int | None) -> None:
+    def __init__(self, binary: str, folder: Path, backup_port: int | None = None) -> None:
         self.folder = folder
-        self.conf = folder / "nginx.conf"
         self.site = folder / "site.conf"
-        self.command = [binary, "-p", str(folder), "-c", str(self.conf), "-e", "stderr"]
+        conf = folder / "nginx.conf"
+        self.command = [binary, "-p", str(folder), "-c", str(conf), "-e", "stderr"]
         (self.port,) = free_ports(1)
         self._backup_port = backup_port
         self._process: subprocess.Popen[str] | None = None
         # The workers of a root nginx would get another user, who may not read the folder.
         user = "user root root;" if os.geteuid() == 0 else ""
-        self.conf.write_text(MAIN.format(folder=folder, user=user))
+        conf.write_text(MAIN.format(folder=folder, user=user))
 
     def runnable(self, site: str) -> str:
         """site.conf, or its template, with the machine's addresses and folders replaced."""
@@ -74,12 +75,12 @@ class Nginx:
         }
         if "{{" not in site:
             replaced["unix:/run/daphne/"] = f"unix:{self.folder}/"
-            if self._backup_port:
-                replaced["server 127.0.0.1:8000 "] = f"server 127.0.0.1:{self._backup_port} "
         for old, new in replaced.items():
             assert old in site, f"site.conf has no {old!r}"
             site = site.replace(old, new)
-        return site
+        if self._backup_port:
+            site = site.replace("server 127.0.0.1:8000 ", f"server 127.0.0.1:{self._backup_port} ")
+        return site.replace("/var/lib/site/", f"{self.folder}/")
 
     def check(self) -> subprocess.CompletedProcess[str]:
         """What `nginx -t` says."""
@@ -87,7 +88,7 @@ class Nginx:
             [*self.command, "-t"], capture_output=True, text=True, check=False, timeout=20
         )
 
-    def start(self) -> "Nginx":
+    def start(self) -> None:
         """Start, and wait until it takes connections."""
         self._process = subprocess.Popen(
             self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -96,7 +97,7 @@ class Nginx:
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return self
+                return
             except OSError:
                 assert self._process.poll() is None, self._process.communicate()[1]
                 assert time.monotonic() < deadline, "nginx does not listen after 20 s"
@@ -114,32 +115,17 @@ class Nginx:
         method: str = "GET",
         headers: Iterable[tuple[str, str]] = (),
         body: bytes | None = None,
-        host: str | None = None,
+        host: str = "127.0.0.1",
     ) -> Answer:
-        """One request on a new connection; `target` is sent literally."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            return ask_on(connection, target, method, headers, body, host)
-        finally:
-            connection.close()
-
-
-def ask_on(
-    connection: http.client.HTTPConnection,
-    target: str,
-    method: str = "GET",
-    headers: Iterable[tuple[str, str]] = (),
-    body: bytes | None = None,
-    host: str | None = None,
-) -> Answer:
-    """One request on `connection`, with Host and no other header than `headers`."""
-    connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-    connection.putheader("Host", host or f"127.0.0.1:{connection.port}")
-    for name, value in headers:
-        connection.putheader(name, value)
-    if body is not None:
-        connection.putheader("Content-Length", str(len(body)))
-    connection.endheaders(body)
-    response = connection.getresponse()
-    names = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(response.status, names, response.read())
+        """One request on a new connection, with no other headers; `target` is sent literally."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+            connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+            connection.putheader("Host", host)
+            for name, value in headers:
+                connection.putheader(name, value)
+            if body is not None:
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            response = connection.getresponse()
+            names = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, names, response.read())

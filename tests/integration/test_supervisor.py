@@ -12,26 +12,19 @@ from laurel.process import Process
 from laurel.settings import Settings
 from laurel.supervisor import Supervisor
 
-Manage = Callable[..., Supervisor]
 
-PROGRAM = """\
+def program(name: str, count: int = 1, command: str = "sleep 60", startsecs: int = 0) -> str:
+    number = "%(process_num)d" if name in ("asgi", "wsgi") else ""
+    return f"""\
 [program:{name}]
 command={command}
-process_name={process}
+process_name={name}{number}
 numprocs={count}
 startsecs={startsecs}
+startretries=1000
 stdout_logfile=NONE
 redirect_stderr=true
 """
-
-
-def program(
-    name: str, count: int = 1, command: str = "sleep 60", process: str = "", startsecs: int = 0
-) -> str:
-    process = process or f"{name}%(process_num)d"
-    return PROGRAM.format(
-        name=name, command=command, process=process, count=count, startsecs=startsecs
-    )
 
 
 @pytest.fixture
@@ -39,7 +32,7 @@ def supervisord(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sup
     """supervisord with eleven processes of asgi and a worker of a Procfile."""
     supervisord = Supervisord(tmp_path, monkeypatch)
     (supervisord.conf / "asgi.conf").write_text(program("asgi", 11))
-    (supervisord.conf / "procfile.conf").write_text(program("worker", process="worker"))
+    (supervisord.conf / "procfile.conf").write_text(program("worker"))
     supervisord.start()
     yield supervisord
     supervisord.stop()
@@ -87,7 +80,7 @@ def test_procfile_change_restarts_its_processes_only(
     supervisord: Supervisord, manager: Supervisor
 ) -> None:
     before = pids(manager)
-    (supervisord.conf / "procfile.conf").write_text(program("beat", process="beat"))
+    (supervisord.conf / "procfile.conf").write_text(program("beat"))
     assert not manager.must_restart_all([Supervisor.procfile])
     manager.update_procfile()
     assert manager.procfile_states() == [("beat", "RUNNING")]
@@ -121,7 +114,7 @@ def test_failing_process_is_in_backoff_and_can_be_restarted(
     supervisord: Supervisord, manager: Supervisor
 ) -> None:
     failing = program("asgi", command="sh -c 'sleep 0.1; exit 1'", startsecs=60)
-    (supervisord.conf / "asgi.conf").write_text(failing + "startretries=1000\n")
+    (supervisord.conf / "asgi.conf").write_text(failing)
     manager.restart_all()
     (process,) = manager.processes()
     deadline = time.monotonic() + 20
@@ -134,13 +127,10 @@ def test_failing_process_is_in_backoff_and_can_be_restarted(
     manager.restart(process)
 
 
-@pytest.mark.parametrize("take_up", [Supervisor.restart_all, Supervisor.update_procfile])
-def test_invalid_file_is_reported(
-    supervisord: Supervisord, manager: Supervisor, take_up: Callable[[Supervisor], None]
-) -> None:
+def test_invalid_file_is_reported(supervisord: Supervisord, manager: Supervisor) -> None:
     (supervisord.conf / "asgi.conf").write_text("[program:asgi]\n")
     with pytest.raises(LaurelError, match=r"supervisor.*CANT_REREAD"):
-        take_up(manager)
+        manager.update_procfile()
 
 
 def test_silent_supervisord_is_reported_with_what_to_do(

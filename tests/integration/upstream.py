@@ -1,28 +1,22 @@
 """A server that stands for one process of the site and records its requests."""
 
-import itertools
 import socket
 import socketserver
 import threading
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import cast
-
-_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
 class Request:
     """One received request; header names are in lower case."""
 
-    method: str
     target: str
     headers: dict[str, list[str]]
     body: bytes
     upstream: str
     connection: int  # counted from 1, for each start of the upstream
-    number: int  # counted over all upstreams
 
     def header(self, name: str) -> str | None:
         """The only value of the header `name`; None if it was not sent."""
@@ -31,86 +25,61 @@ class Request:
         return values[0] if values else None
 
 
-@dataclass
 class Upstream:
-    """Listens on `address`, a unix socket's path or a TCP address with port 0 for a free port.
+    """Listens on the unix socket `path`, or without one on a free port of 127.0.0.1.
 
-    It answers `/hold` once `gate` is set, `/status/NNN` with that status, a websocket's upgrade
-    with an echo, and everything else with 200 and the name of the upstream.
+    It adds each request to `requests`, a list that upstreams may share. It answers `/hold` once
+    `gate` is set, `/status/NNN` with that status, a websocket's upgrade with an echo, and
+    everything else with 200 and its name.
     """
 
-    name: str
-    address: Path | tuple[str, int]
-    requests: list[Request] = field(default_factory=list)
-    gate: threading.Event = field(default_factory=threading.Event)
-    _server: "_Server | None" = None
+    def __init__(self, name: str, path: Path | None, requests: list[Request]) -> None:
+        self.name = name
+        self.path = path
+        self.requests = requests
+        self.gate = threading.Event()
+        self._server: _Server | None = None
 
     def start(self) -> "Upstream":
         """Listen; replaces the socket of a killed one."""
-        if isinstance(self.address, Path):
-            self.address.unlink(missing_ok=True)
-            self._server = _Server(self, socket.AF_UNIX, str(self.address))
-        else:
-            self._server = _Server(self, socket.AF_INET, self.address)
-            self.address = self._server.socket.getsockname()
+        if self.path:
+            self.path.unlink(missing_ok=True)
+        self._server = _Server(self)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     @property
-    def open_connections(self) -> int:
-        """The number of open connections."""
+    def port(self) -> int:
+        """The TCP port."""
         assert self._server
-        return self._server.open_connections()
+        return int(self._server.server_address[1])
 
     def kill(self) -> None:
         """Close everything as SIGKILL would; the socket's file stays."""
+        self.gate.set()
         if self._server:
             self._server.shutdown()
             self._server.server_close()
-            self._server.cut()
-            self._server = None
-
-    @property
-    def port(self) -> int:
-        """The TCP port."""
-        assert isinstance(self.address, tuple)
-        return self.address[1]
+            for connection in self._server.connections:
+                if connection.fileno() >= 0:
+                    connection.shutdown(socket.SHUT_RDWR)
 
 
-class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+    server_bind = socketserver.TCPServer.server_bind  # HTTPServer's looks up a host name
 
-    def __init__(self, upstream: Upstream, family: int, address: str | tuple[str, int]) -> None:
-        super().__init__(("", 0), _Handler)
+    def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
-        self.socket = socket.socket(family)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(address)
-        self.socket.listen(128)
         self.connections: list[socket.socket] = []
-
-    def fileno(self) -> int:
-        return self.socket.fileno()
+        self.address_family = socket.AF_UNIX if upstream.path else socket.AF_INET
+        address = str(upstream.path) if upstream.path else ("127.0.0.1", 0)
+        super().__init__(address, _Handler)  # type: ignore[arg-type]
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
-        connection, _ = self.socket.accept()
+        connection, _ = super().get_request()
         self.connections.append(connection)
         return connection, ("", len(self.connections))
-
-    def shutdown_request(self, request: object) -> None:
-        cast(socket.socket, request).close()
-
-    def server_close(self) -> None:
-        self.socket.close()
-
-    def open_connections(self) -> int:
-        return sum(connection.fileno() >= 0 for connection in self.connections)
-
-    def cut(self) -> None:
-        for connection in self.connections:
-            if connection.fileno() >= 0:
-                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -120,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle(self) -> None:
         try:
             super().handle()
-        except (ConnectionError, ValueError):  # cut: ValueError for a closed file
+        except (ConnectionError, ValueError):  # killed; ValueError for a closed file
             self.close_connection = True
 
     def _answer(self) -> None:
@@ -130,15 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers.setdefault(name.lower(), []).append(value)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         upstream.requests.append(
-            Request(
-                method=self.command,
-                target=self.path,
-                headers=headers,
-                body=body,
-                upstream=upstream.name,
-                connection=self.client_address[1],
-                number=next(_numbers),
-            )
+            Request(self.path, headers, body, upstream.name, self.client_address[1])
         )
         if self.headers.get("Upgrade") == "websocket":
             self._echo()
@@ -151,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_GET = do_POST = do_HEAD = do_OPTIONS = _answer  # noqa: N815 # names that http.server wants
+    do_GET = do_POST = _answer  # noqa: N815 # names that http.server wants
 
     def _echo(self) -> None:
         self.send_response(101)
