@@ -39,10 +39,10 @@ async def page(scope, receive, send, more):
 
 
 async def echo(scope, receive, send, more):
-    """Sends what it got, then echoes; `/late` accepts after 7 s."""
+    """Sends what it got, then echoes; `/late` accepts after 6 s."""
     await receive()
     if scope["path"] == "/late":
-        await asyncio.sleep(7)
+        await asyncio.sleep(6)
     await send({"type": "websocket.accept"})
     await send({"type": "websocket.send", "text": report(**more)})
     while (event := await receive())["type"] == "websocket.receive":

@@ -1,6 +1,7 @@
 """A server as a machine starts it: the command of its .conf, through exec-site, on its sockets."""
 
 import http.client
+import itertools
 import json
 import os
 import shlex
@@ -15,29 +16,33 @@ from typing import Any
 
 import websocket
 from integration.wrapper import Wrapper
-from laurel.servers import Server
+from laurel import servers
 
-START = 60.0  # seconds until it answers; about ten on a busy host
+START_SECONDS = 60.0  # until it answers; about ten on a busy host
 NOTHING: Mapping[str, str] = {}
 # systemd passes a socket as descriptor 3, with these variables.
 AS_SYSTEMD = 'exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
 
+_numbers = itertools.count()
+
 
 class ServerProcess:
-    """Process 0 of `server`; `folder` stands for the machine, `top` is the repository.
+    """A process of the server `name`; `machine` holds the files, `top` is the repository.
 
-    Its environment and code hold settings of a project for other machines, which must have no
-    effect here.
+    It has another number than every other one. Its environment and code hold settings of a project
+    for other machines, which must have no effect here.
     """
 
-    def __init__(self, server: Server, folder: Path, top: Path) -> None:
-        self.server = server
-        self.socket = Path(server.socket(0))
+    def __init__(self, name: str, machine: Path, top: Path) -> None:
+        self.server = servers.read(name)
+        self.number = next(_numbers)
+        self.socket = Path(self.server.socket(self.number))
+        folder = machine / f"{name}{self.number}"
         self.home = folder / "home"
         self.code = folder / "django"
         self.log = folder / "log"
-        for made in (self.home, self.code):
-            made.mkdir()
+        self.home.mkdir(parents=True)
+        self.code.mkdir()
         shutil.copy(Path(__file__).with_name("served.py"), self.code)
         (self.code / "gunicorn.conf.py").write_text("workers = 3\n")
         self._wrapper = Wrapper(top / "provision/files/usr/lib/laurel/exec-site", folder)
@@ -54,11 +59,11 @@ class ServerProcess:
         lines = [f"{name}={value}\n" for name, value in environment.items()]
         self._wrapper.environment.write_text("".join(lines))
         self._shared = socket.create_server(("127.0.0.1", 0))
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes]
 
     def start(self, descriptor: int = 0) -> "ServerProcess":
         """Start it like supervisor, or like systemd with the shared socket as `descriptor` 3."""
-        words = shlex.split(self.server.command_line(0, descriptor, "served:asgi"))
+        words = shlex.split(self.server.command_line(self.number, descriptor, "served:asgi"))
         hand_over = ["bash", "-c", AS_SYSTEMD, "bash"] if descriptor == 3 else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -74,8 +79,7 @@ class ServerProcess:
 
     def wait(self) -> "ServerProcess":
         """Wait until it answers on its own socket."""
-        assert self.process
-        deadline = time.monotonic() + START
+        deadline = time.monotonic() + START_SECONDS
         while True:
             with suppress(OSError, http.client.HTTPException):
                 self.ask()
@@ -96,9 +100,8 @@ class ServerProcess:
 
     def end(self) -> None:
         """Kill it and its child processes."""
-        if self.process:
-            self.process.kill()
-            self.process.wait(10)
+        self.process.kill()
+        self.process.wait(10)
         for pid in self.pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, 9)
@@ -134,12 +137,9 @@ class ServerProcess:
     ) -> Iterator[tuple[websocket.WebSocket, Any]]:
         """An open websocket, and the application's first message."""
         with self.connect(shared) as connection:
-            others = {**headers}
+            lines = [f"{name}: {value}" for name, value in headers.items()]
             client = websocket.create_connection(
-                f"ws://site.example{path}",
-                socket=connection,
-                host=others.pop("Host", None),
-                header=[f"{name}: {value}" for name, value in others.items()],
+                f"ws://site.example{path}", socket=connection, header=lines
             )
             yield client, json.loads(client.recv())
 

@@ -1,9 +1,7 @@
 """Addresses that a cloud's metadata server gives, because cloud-init does not keep them."""
 
 import json
-import re
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,17 +21,18 @@ AZURE = {"loadbalancer": {"publicIpAddresses": [{"frontendIpAddress": FIRST}], "
 Serve = Callable[[Response], MetadataServer]
 
 
-@pytest.fixture
-def in_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Puts the machine into the cloud of a name, as cloud-init says."""
+@pytest.fixture(autouse=True)
+def in_gce(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine runs in GCE, as cloud-init says."""
     monkeypatch.setattr(cloud, "INSTANCE_DATA", tmp_path / "instance-data.json")
     monkeypatch.setattr(cloud, "ANSWER", tmp_path / "run" / "cloud-addresses")
+    move_to("gce")
 
-    def in_cloud(name: str) -> None:
-        ds = {"meta_data": {"local-hostname": "web-1"}}
-        cloud.INSTANCE_DATA.write_text(json.dumps({"v1": {"cloud_name": name}, "ds": ds}))
 
-    return in_cloud
+def move_to(name: str) -> None:
+    """Put the machine into another cloud."""
+    ds = {"meta_data": {"local-hostname": "web-1"}}
+    cloud.INSTANCE_DATA.write_text(json.dumps({"v1": {"cloud_name": name}, "ds": ds}))
 
 
 @pytest.fixture
@@ -67,30 +66,21 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     ],
 )
 def test_cloud_is_asked_for_public_addresses(
-    in_cloud: Callable[[str], None],
-    serve: Serve,
-    name: str,
-    answer: object,
-    path: str,
-    names: list[str],
+    serve: Serve, name: str, answer: object, path: str, names: list[str]
 ) -> None:
-    in_cloud(name)
+    move_to(name)
     server = serve(Response(status=200, text=json.dumps(answer)))
     assert cloud.names() == ["web-1"]
     assert cloud.ask() == ""
     assert cloud.names() == names
-    assert [(asked.method, asked.path, asked.status) for asked in server.log] == [
-        ("GET", path, 200)
-    ]
+    (asked,) = server.log
+    assert (asked.method, asked.path) == ("GET", path)
 
 
 @pytest.mark.parametrize(
     "answer", [Response(status=404), Response(status=200, text=json.dumps(GCE[2:]))]
 )
-def test_address_that_was_taken_away_is_forgotten(
-    in_cloud: Callable[[str], None], serve: Serve, answer: Response
-) -> None:
-    in_cloud("gce")
+def test_address_that_was_taken_away_is_forgotten(serve: Serve, answer: Response) -> None:
     serve(Response(status=200, text=json.dumps(GCE)))
     cloud.ask()
     serve(answer)
@@ -98,11 +88,8 @@ def test_address_that_was_taken_away_is_forgotten(
     assert cloud.names() == ["web-1"]
 
 
-@pytest.mark.parametrize("name", ["aws", "openstack", "hetzner", "nocloud"])
-def test_other_clouds_are_not_asked(
-    in_cloud: Callable[[str], None], serve: Serve, name: str
-) -> None:
-    in_cloud(name)
+def test_other_clouds_are_not_asked(serve: Serve) -> None:
+    move_to("aws")
     server = serve(Response(status=200, text=json.dumps(GCE)))
     assert cloud.ask() == ""
     assert (server.log, cloud.ANSWER.exists()) == ([], False)
@@ -114,31 +101,23 @@ def test_other_clouds_are_not_asked(
         (Response(status=503), "HTTP 503"),
         (Response(status=200, text="<html>"), "Expecting value"),
         (Response(status=200, text="1"), "unexpected JSON"),
-        (None, ".*refused"),
     ],
 )
 def test_earlier_answer_stays_when_the_cloud_gives_none(
-    in_cloud: Callable[[str], None], serve: Serve, answer: Response | None, why: str
+    serve: Serve, answer: Response, why: str
 ) -> None:
-    in_cloud("gce")
     serve(Response(status=200, text=json.dumps(GCE)))
     cloud.ask()
-    if answer:
-        serve(answer)
-    else:
-        serve(Response(status=200)).close()
+    server = serve(answer)
     problem = cloud.ask()
-    assert re.match(f"127.0.0.1 does not give this machine's public address: {why}", problem)
+    assert problem.startswith(f"127.0.0.1 does not give this machine's public address: {why}")
+    server.close()
+    assert "refused" in cloud.ask()
     assert FIRST in cloud.names()
 
 
-def test_silent_server_times_out(
-    in_cloud: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    in_cloud("gce")
+def test_silent_server_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud, "LIMIT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setattr(cloud, "METADATA", silent.getsockname())
-        before = time.monotonic()
-        assert cloud.ask() != ""
-    assert time.monotonic() - before < 2
+        assert "timed out" in cloud.ask()
