@@ -1,16 +1,37 @@
 """supervisor as the manager, with the real supervisord."""
 
+import os
+import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from integration.supervisord import Supervisord
+from laurel import supervisor
 from laurel.errors import LaurelError
 from laurel.process import Process
 from laurel.settings import Settings
 from laurel.supervisor import Supervisor
+
+MAIN = """\
+[supervisord]
+nodaemon=true
+logfile={folder}/supervisord.log
+pidfile={folder}/supervisord.pid
+childlogdir={folder}
+{user}
+[unix_http_server]
+file={folder}/supervisor.sock
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+[include]
+files = {folder}/*.conf
+"""
 
 
 def program(name: str, count: int = 1, command: str = "sleep 60", startsecs: int = 0) -> str:
@@ -28,14 +49,41 @@ redirect_stderr=true
 
 
 @pytest.fixture
-def supervisord(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisord]:
-    """supervisord with eleven processes of asgi and a worker of a Procfile."""
-    supervisord = Supervisord(tmp_path, monkeypatch)
-    (supervisord.conf / "asgi.conf").write_text(program("asgi", 11))
-    (supervisord.conf / "procfile.conf").write_text(program("worker"))
-    supervisord.start()
-    yield supervisord
-    supervisord.stop()
+def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The conf.d of a supervisord with eleven processes of asgi and a worker of a Procfile."""
+    files = (tmp_path / "asgi.conf", tmp_path / "wsgi.conf")
+    files[0].write_text(program("asgi", 11))
+    (tmp_path / "procfile.conf").write_text(program("worker"))
+    user = "user=root" if os.geteuid() == 0 else ""  # otherwise it warns
+    main = tmp_path / "supervisord.ini"
+    main.write_text(MAIN.format(folder=tmp_path, user=user))
+    monkeypatch.setattr(supervisor, "SOCKET", str(tmp_path / "supervisor.sock"))
+    monkeypatch.setattr(Supervisor, "files", files)
+    monkeypatch.setattr(Supervisor, "procfile", tmp_path / "procfile.conf")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    process = subprocess.Popen(["supervisord", "-c", main], stdout=subprocess.DEVNULL)
+    try:
+        _wait_until_it_answers(process)
+        yield tmp_path
+    finally:
+        # An orderly end of its processes would take seconds.
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.kill()
+        process.wait(30)
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.killpg(int(pid), signal.SIGKILL)
+
+
+def _wait_until_it_answers(process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.connect(supervisor.SOCKET)
+            return
+        assert process.poll() is None, "supervisord has ended"
+        assert time.monotonic() < deadline, "supervisord does not answer after 30 s"
+        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -47,7 +95,7 @@ def pids(manager: Supervisor) -> dict[str, int]:
     return {process.name: process.pid for process in manager.processes()}
 
 
-@pytest.mark.usefixtures("supervisord")
+@pytest.mark.usefixtures("conf")
 def test_processes_are_described_in_the_order_of_their_numbers(
     manager: Supervisor, make_settings: Callable[..., Settings]
 ) -> None:
@@ -65,7 +113,7 @@ def test_processes_are_described_in_the_order_of_their_numbers(
     assert len(manager.pids()) == 12
 
 
-@pytest.mark.usefixtures("supervisord")
+@pytest.mark.usefixtures("conf")
 def test_restart_renews_one_process(manager: Supervisor) -> None:
     before = pids(manager)
     process = manager.processes()[3]
@@ -76,11 +124,9 @@ def test_restart_renews_one_process(manager: Supervisor) -> None:
         manager.restart(replace(process, name="asgi:asgi99"))
 
 
-def test_procfile_change_restarts_its_processes_only(
-    supervisord: Supervisord, manager: Supervisor
-) -> None:
+def test_procfile_change_restarts_its_processes_only(conf: Path, manager: Supervisor) -> None:
     before = pids(manager)
-    (supervisord.conf / "procfile.conf").write_text(program("beat"))
+    (conf / "procfile.conf").write_text(program("beat"))
     assert not manager.must_restart_all([Supervisor.procfile])
     manager.update_procfile()
     assert manager.procfile_states() == [("beat", "RUNNING")]
@@ -96,12 +142,12 @@ def test_procfile_change_restarts_its_processes_only(
     ids=["changed", "added", "removed"],
 )
 def test_changed_group_restarts_every_process_of_the_site(
-    supervisord: Supervisord, manager: Supervisor, file: str, text: str
+    conf: Path, manager: Supervisor, file: str, text: str
 ) -> None:
     before = set(pids(manager).values())
     worker = set(manager.pids()) - before
     assert not manager.must_restart_all([])
-    (supervisord.conf / file).write_text(text)
+    (conf / file).write_text(text)
     # An earlier reload may have written the file: supervisord itself notices.
     assert manager.must_restart_all([])
     manager.restart_all()
@@ -111,10 +157,10 @@ def test_changed_group_restarts_every_process_of_the_site(
 
 
 def test_failing_process_is_in_backoff_and_can_be_restarted(
-    supervisord: Supervisord, manager: Supervisor
+    conf: Path, manager: Supervisor
 ) -> None:
     failing = program("asgi", command="sh -c 'sleep 0.1; exit 1'", startsecs=60)
-    (supervisord.conf / "asgi.conf").write_text(failing)
+    (conf / "asgi.conf").write_text(failing)
     manager.restart_all()
     (process,) = manager.processes()
     deadline = time.monotonic() + 20
@@ -127,16 +173,16 @@ def test_failing_process_is_in_backoff_and_can_be_restarted(
     manager.restart(process)
 
 
-def test_invalid_file_is_reported(supervisord: Supervisord, manager: Supervisor) -> None:
-    (supervisord.conf / "asgi.conf").write_text("[program:asgi]\n")
+def test_invalid_file_is_reported(conf: Path, manager: Supervisor) -> None:
+    (conf / "asgi.conf").write_text("[program:asgi]\n")
     with pytest.raises(LaurelError, match=r"supervisor.*CANT_REREAD"):
         manager.update_procfile()
 
 
 def test_silent_supervisord_is_reported_with_what_to_do(
-    supervisord: Supervisord, manager: Supervisor
+    manager: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    supervisord.stop()
+    monkeypatch.setattr(supervisor, "SOCKET", str(tmp_path / "no.sock"))
     with pytest.raises(LaurelError, match="systemctl status supervisor"):
         manager.processes()
 
