@@ -10,9 +10,8 @@ import time
 
 
 def report(**more):
-    """The umask and pid of this process, and `more`."""
-    os.umask(umask := os.umask(0))
-    return json.dumps({"umask": umask, "pid": os.getpid(), **more})
+    """The pid of this process, and `more`."""
+    return json.dumps({"pid": os.getpid(), **more})
 
 
 async def asgi(scope, receive, send):

@@ -20,8 +20,6 @@ from laurel import servers
 
 START_SECONDS = 60.0  # until it answers; about ten on a busy host
 NOTHING: Mapping[str, str] = {}
-# systemd passes a socket as descriptor 3, with these variables.
-AS_SYSTEMD = 'exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
 
 _numbers = itertools.count()
 
@@ -61,13 +59,12 @@ class ServerProcess:
         self._shared = socket.create_server(("127.0.0.1", 0))
         self.process: subprocess.Popen[bytes]
 
-    def start(self, descriptor: int = 0) -> "ServerProcess":
-        """Start it like supervisor, or like systemd with the shared socket as `descriptor` 3."""
-        words = shlex.split(self.server.command_line(self.number, descriptor, "served:asgi"))
-        hand_over = ["bash", "-c", AS_SYSTEMD, "bash"] if descriptor == 3 else []
+    def start(self) -> "ServerProcess":
+        """Start it like supervisor."""
+        words = shlex.split(self.server.command_line(self.number, 0, "served:asgi"))
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*hand_over, self._wrapper.path, *words],
+                [self._wrapper.path, *words],
                 stdin=self._shared.fileno() if self.server.shares else subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -107,10 +104,8 @@ class ServerProcess:
                 os.kill(pid, 9)
         self._shared.close()
 
-    def connect(self, shared: bool = False) -> socket.socket:
-        """A connection to its own socket, or to the shared one."""
-        if shared:
-            return socket.create_connection(self._shared.getsockname(), timeout=20)
+    def connect(self) -> socket.socket:
+        """A connection to its own socket."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(20)
         try:
@@ -121,22 +116,18 @@ class ServerProcess:
         return connection
 
     def ask(
-        self,
-        target: str = "/",
-        headers: Mapping[str, str] = NOTHING,
-        body: bytes | None = None,
-        shared: bool = False,
+        self, target: str = "/", headers: Mapping[str, str] = NOTHING, body: bytes | None = None
     ) -> Any:
         """The application's answer to one request, a POST if there is a `body`."""
-        with self.connect(shared) as connection:
+        with self.connect() as connection:
             return ask_on(connection, target, headers, body)
 
     @contextmanager
     def websocket(
-        self, headers: Mapping[str, str] = NOTHING, shared: bool = False, path: str = "/room/"
+        self, headers: Mapping[str, str] = NOTHING, path: str = "/room/"
     ) -> Iterator[tuple[websocket.WebSocket, Any]]:
         """An open websocket, and the application's first message."""
-        with self.connect(shared) as connection:
+        with self.connect() as connection:
             lines = [f"{name}: {value}" for name, value in headers.items()]
             client = websocket.create_connection(
                 f"ws://site.example{path}", socket=connection, header=lines

@@ -1,7 +1,6 @@
 """The release command, one instance at a time, and the first administrator."""
 
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -53,18 +52,12 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def migrated(top: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database without users."""
-    folder = tmp_path_factory.mktemp("migrated")
-    ran = Site(top, folder).migrate(MIGRATE)
+def site(top: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The site with a migrated database."""
+    site = Site(top, tmp_path_factory.mktemp("site"))
+    ran = site.migrate(MIGRATE)
     assert ran.returncode == 0, ran.stderr
-    return folder / "db.sqlite3"
-
-
-@pytest.fixture
-def site(top: Path, tmp_path: Path, migrated: Path) -> Site:
-    shutil.copy(migrated, tmp_path)
-    return Site(top, tmp_path)
+    return site
 
 
 def test_command_runs_without_the_password_and_gives_its_exit_code(site: Site) -> None:
@@ -73,21 +66,18 @@ def test_command_runs_without_the_password_and_gives_its_exit_code(site: Site) -
     assert site.administrators() == []
 
 
-def test_first_administrator_is_made_once(site: Site) -> None:
+def test_first_administrator_is_made_once_or_reported(site: Site) -> None:
+    without_name = {key: value for key, value in GIVEN.items() if "USERNAME" not in key}
+    refused = site.migrate("true", **without_name)
+    assert (refused.returncode, refused.stdout) == (65, "")
+    assert refused.stderr.startswith("laurel: ")
+    assert site.administrators() == []
     first = site.migrate("true", **GIVEN)
     assert first.returncode == 0, first.stderr
     assert first.stdout == "laurel: ada is the site's first administrator\n"
     second = site.migrate("true", **{**GIVEN, "DJANGO_SUPERUSER_USERNAME": "grace"})
     assert (second.returncode, second.stdout) == (0, "")
     assert site.administrators() == [("ada", "ada@example.org")]
-
-
-def test_administrator_that_django_refuses_is_reported(site: Site) -> None:
-    without_name = {key: value for key, value in GIVEN.items() if "USERNAME" not in key}
-    ran = site.migrate("true", **without_name)
-    assert (ran.returncode, ran.stdout) == (65, "")
-    assert ran.stderr.startswith("laurel: ")
-    assert site.administrators() == []
 
 
 def test_unreachable_database_has_its_own_exit_code(site: Site) -> None:
@@ -104,10 +94,7 @@ def test_unreachable_database_has_its_own_exit_code(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("vendor", "query"),
-    [
-        ("postgresql", "SELECT pg_try_advisory_lock(%s)"),
-        ("mysql", "SELECT GET_LOCK(%s, 0)"),
-    ],
+    [("postgresql", "SELECT pg_try_advisory_lock(%s)"), ("mysql", "SELECT GET_LOCK(%s, 0)")],
 )
 def test_second_instance_waits_for_the_lock(
     top: Path,

@@ -15,7 +15,6 @@ from laurel import servers
 
 ASGI = servers.names("asgi")
 EVERY = [*ASGI, *servers.names("wsgi")]
-SHARING = [name for name in EVERY if servers.read(name).shares]
 # Servers whose started process does not serve itself, but starts a worker.
 WITH_A_WORKER = ["granian", "gunicorn"]
 
@@ -116,19 +115,6 @@ def test_websocket_echoes_and_knows_its_client(
             assert client.recv() == text
 
 
-@pytest.mark.parametrize("name", SHARING)
-@pytest.mark.parametrize("descriptor", [0, 3], ids=["supervisor", "systemd"])
-def test_shared_socket_is_served_as_well(make: Make, name: str, descriptor: int) -> None:
-    process = make(name).start(descriptor).wait()
-    for shared in (True, False):
-        answer = process.ask(headers=from_nginx(), shared=shared)
-        assert (answer["client"], answer["scheme"]) == ("203.0.113.7", "https")
-        with process.websocket(from_nginx(), shared=shared) as (client, answer):
-            assert answer["client"] == "203.0.113.7"
-            client.send("hello")
-            assert client.recv() == "hello"
-
-
 def test_late_websocket_is_not_refused(running: Running) -> None:
     """Waits for 6 s, longer than the 5 s of Daphne's default."""
     with running["daphne"].websocket(path="/late") as (client, _):
@@ -140,17 +126,12 @@ def test_late_websocket_is_not_refused(running: Running) -> None:
 
 
 @every_server
-def test_only_nginx_and_the_site_have_access(running: Running, name: str) -> None:
-    # nginx runs as another user in no common group, and must write to connect (unix(7)).
-    assert running[name].socket.stat().st_mode & 0o666 == 0o666
-    assert running[name].ask()["umask"] == 0o027
-
-
-@every_server
-def test_process_count_and_group_are_as_expected(running: Running, name: str) -> None:
+def test_process_count_group_and_socket_are_as_expected(running: Running, name: str) -> None:
     """A WEB_CONCURRENCY or gunicorn.conf.py of the project must not add processes."""
     process = running[name]
     assert len(process.pids) == (2 if name in WITH_A_WORKER else 1), process.log.read_text()
+    # nginx runs as another user in no common group, and must write to connect (unix(7)).
+    assert process.socket.stat().st_mode & 0o666 == 0o666
     # `laurel watch` kills the process group.
     assert {os.getpgid(pid) for pid in process.pids} == {process.process.pid}
 
@@ -179,19 +160,7 @@ def test_idle_connection_lives_as_long_as_nginx_keeps_it(
             assert ask_on(connection, body=name.encode())["size"] == len(name), name
 
 
-# How it ends and starts again
-
-
-@every_server
-def test_killed_server_leaves_no_process_and_starts_again(make: Make, name: str) -> None:
-    process = make(name).start().wait()
-    pid = process.ask()["pid"]
-    process.process.kill()
-    process.process.wait(10)
-    wait_until(lambda: not process.pids)
-    assert process.socket.exists()
-    process.start().wait()
-    assert process.ask()["pid"] != pid
+# How it ends
 
 
 @pytest.mark.parametrize("name", WITH_A_WORKER)
@@ -205,6 +174,14 @@ def test_dead_worker_is_replaced_or_ends_its_server(make: Make, name: str) -> No
     wait_until(lambda: server.poll() is not None or bool(process.pids - {server.pid, worker}))
     if server.poll() is None:
         assert process.wait().ask()["pid"] != worker
+
+
+@pytest.mark.parametrize("name", WITH_A_WORKER)
+def test_killed_server_leaves_no_worker(make: Make, name: str) -> None:
+    process = make(name).start().wait()
+    process.process.kill()
+    process.process.wait(10)
+    wait_until(lambda: not process.pids)
 
 
 def test_every_server_ends_in_time_with_open_requests(make: Make) -> None:
