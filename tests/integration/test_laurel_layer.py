@@ -9,6 +9,8 @@ from laurel import site
 from laurel.errors import LaurelError
 from laurel.settings import Settings
 
+Check = Callable[[str, str], None]
+
 MEMORY = "CHANNEL_LAYERS = {'default': {'BACKEND': 'channels.layers.InMemoryChannelLayer'}}"
 REDIS = "CHANNEL_LAYERS = {'default': {'BACKEND': 'channels_redis.core.RedisChannelLayer'}}"
 
@@ -16,7 +18,7 @@ REDIS = "CHANNEL_LAYERS = {'default': {'BACKEND': 'channels_redis.core.RedisChan
 @pytest.fixture
 def check(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., Settings]
-) -> Callable[[str, str], None]:
+) -> Check:
     """Checks the layers of a settings module with this text, for PROCESSES."""
 
     def command(*arguments: str) -> list[str]:
@@ -32,19 +34,16 @@ def check(
     return run
 
 
-def test_layer_in_memory_is_refused_for_two_processes(check: Callable[[str, str], None]) -> None:
+def test_layer_in_memory_is_refused_for_two_processes(check: Check) -> None:
     with pytest.raises(LaurelError, match=r"^CHANNEL_LAYERS\['default'\] is .*PROCESSES=2,"):
         check(MEMORY, "2")
-    check(MEMORY, "1")
 
 
-@pytest.mark.parametrize(
-    "text", [f"print('a settings module may print')\n{REDIS}", "DEBUG = False"]
-)
-def test_other_projects_are_accepted(check: Callable[[str, str], None], text: str) -> None:
+@pytest.mark.parametrize("text", [f"print('settings may print')\n{REDIS}", "DEBUG = False"])
+def test_other_projects_are_accepted(check: Check, text: str) -> None:
     check(text, "2")
 
 
-def test_error_in_the_projects_settings_is_shown(check: Callable[[str, str], None]) -> None:
+def test_error_in_the_projects_settings_is_shown(check: Check) -> None:
     with pytest.raises(LaurelError, match=r"settings can't be read:[^$]*no SECRET_KEY"):
         check("raise RuntimeError('no SECRET_KEY')", "2")

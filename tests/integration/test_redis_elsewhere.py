@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,8 @@ from machine.port import free_ports
 KINDS = ("pubsub", "core")
 PASSWORD = "of p@ss/word"
 QUOTED = "of%20p%40ss%2Fword"
-START_SECONDS = 20.0
-DELIVERY_SECONDS = 20.0
-FAILOVER_SECONDS = 60.0
+REQUIRE_PASSWORD = f'requirepass "{PASSWORD}"'
+LIMIT_SECONDS = 60.0
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -31,38 +30,33 @@ def start(tmp_path: Path) -> Iterator[Start]:
     # The package redis-tools has the server under this name, and starts no service on this host.
     program = shutil.which("redis-server") or shutil.which("redis-check-rdb")
     assert program is not None, "redis-check-rdb is not installed (package redis-tools)"
-    with ExitStack() as servers:
+    servers = []
 
-        def start(port: int, *lines: str, name: str = "redis-server") -> "subprocess.Popen[bytes]":
-            folder = tmp_path / str(port)
-            folder.mkdir()
-            conf = folder / "redis.conf"
-            conf.write_text("\n".join([f"dir {folder}", "bind 127.0.0.1", *lines]) + "\n")
-            link = folder / name
-            link.symlink_to(program)
-            log = folder / "log"
-            with log.open("wb") as output:
-                server = subprocess.Popen([link, conf], stdout=output, stderr=subprocess.STDOUT)
-            servers.callback(end, server)
-            wait_for(lambda: _accepts(port), START_SECONDS, log.read_text)
-            return server
+    def start(port: int, *lines: str, name: str = "redis-server") -> "subprocess.Popen[bytes]":
+        folder = tmp_path / str(port)
+        folder.mkdir()
+        conf, log, link = folder / "redis.conf", folder / "log", folder / name
+        conf.write_text("\n".join([f"dir {folder}", "bind 127.0.0.1", *lines]) + "\n")
+        link.symlink_to(program)
+        with log.open("wb") as output:
+            servers.append(subprocess.Popen([link, conf], stdout=output, stderr=output))
+        wait_for(lambda: accepts(port), log.read_text)
+        return servers[-1]
 
-        yield start
-
-
-def end(server: "subprocess.Popen[bytes]") -> None:
-    server.kill()
-    server.wait()
+    yield start
+    for server in servers:
+        server.kill()
+        server.wait()
 
 
-def wait_for(condition: Callable[[], bool], seconds: float, evidence: Callable[[], str]) -> None:
-    deadline = time.monotonic() + seconds
+def wait_for(condition: Callable[[], bool], evidence: Callable[[], str]) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
     while not condition():
         assert time.monotonic() < deadline, evidence()
         time.sleep(0.05)
 
 
-def _accepts(port: int) -> bool:
+def accepts(port: int) -> bool:
     with closing(socket.socket()) as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -79,7 +73,7 @@ def send(production: Any, kind: str, url: str) -> None:
         channel = await receiver.new_channel()
         await receiver.group_add("room", channel)
         await sender.group_send("room", message)
-        assert await asyncio.wait_for(receiver.receive(channel), DELIVERY_SECONDS) == message
+        assert await asyncio.wait_for(receiver.receive(channel), LIMIT_SECONDS) == message
         for layer in (sender, receiver):
             if hasattr(layer, "flush"):
                 await layer.flush()
@@ -90,7 +84,7 @@ def send(production: Any, kind: str, url: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_password_is_sent(production: Any, start: Start, kind: str) -> None:
     (port,) = free_ports(1)
-    start(port, f"port {port}", f'requirepass "{PASSWORD}"')
+    start(port, f"port {port}", REQUIRE_PASSWORD)
     send(production, kind, f"redis://:{QUOTED}@127.0.0.1:{port}/1")
     with pytest.raises(Exception, match=r"[Aa]uth"):
         send(production, kind, f"redis://127.0.0.1:{port}/1")
@@ -120,7 +114,7 @@ def test_tls_certificate_is_verified(
     (port,) = free_ports(1)
     start(
         port,
-        *("port 0", f"tls-port {port}", "tls-auth-clients no", f'requirepass "{PASSWORD}"'),
+        *("port 0", f"tls-port {port}", "tls-auth-clients no", REQUIRE_PASSWORD),
         *(f"tls-cert-file {certificate}/cert.pem", f"tls-key-file {certificate}/key.pem"),
     )
     url = f"rediss://:{QUOTED}@127.0.0.1:{port}/1"
@@ -132,30 +126,29 @@ def test_tls_certificate_is_verified(
 def test_layers_follow_a_failover_of_sentinels(production: Any, start: Start) -> None:
     first, second, sentinel, closed = free_ports(4)
     # Without the delay a replica would wait for five seconds for others.
-    lines = (
-        *(f'requirepass "{PASSWORD}"', f'masterauth "{PASSWORD}"', "repl-diskless-sync-delay 0"),
-    )
+    lines = (REQUIRE_PASSWORD, f'masterauth "{PASSWORD}"', "repl-diskless-sync-delay 0")
     master = start(first, f"port {first}", *lines)
     start(second, f"port {second}", *lines, f"replicaof 127.0.0.1 {first}")
 
-    def ask(port: int, *command: str) -> str:
-        return subprocess.run(
-            ["redis-cli", "-p", str(port), "--no-auth-warning", *command],
-            env={**os.environ, "REDISCLI_AUTH": PASSWORD},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+    def wait_until_told(texts: tuple[str, ...], port: int, *command: str) -> None:
+        """Wait until the answer of a server to a command has each of `texts`."""
 
-    def replication() -> str:
-        return ask(first, "info", "replication")
+        def answer() -> str:
+            return subprocess.run(
+                ["redis-cli", "-p", str(port), "--no-auth-warning", *command],
+                env={**os.environ, "REDISCLI_AUTH": PASSWORD},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+
+        wait_for(lambda: all(text in answer() for text in texts), answer)
 
     # A Sentinel that starts later learns of the replica at once, instead of ten seconds later.
-    wait_for(lambda: "state=online" in replication(), FAILOVER_SECONDS, replication)
+    wait_until_told(("state=online",), first, "info", "replication")
     start(
         sentinel,
-        *(f"port {sentinel}", f'requirepass "{PASSWORD}"'),
-        f"sentinel monitor main 127.0.0.1 {first} 1",
+        *(f"port {sentinel}", REQUIRE_PASSWORD, f"sentinel monitor main 127.0.0.1 {first} 1"),
         f'sentinel auth-pass main "{PASSWORD}"',
         *("sentinel down-after-milliseconds main 500", "sentinel failover-timeout main 5000"),
         name="redis-sentinel",
@@ -165,17 +158,10 @@ def test_layers_follow_a_failover_of_sentinels(production: Any, start: Start) ->
     # redis-py retries a Sentinel that is down for some eight seconds before it asks the next one.
     send(production, "pubsub", url.replace("@", f"@127.0.0.1:{closed},"))
 
-    def replicas() -> str:
-        return ask(sentinel, "sentinel", "replicas", "main")
-
-    wait_for(lambda: str(second) in replicas(), FAILOVER_SECONDS, replicas)
-
-    def state() -> str:
-        return ask(sentinel, "sentinel", "master", "main")
-
-    end(master)
+    wait_until_told((str(second),), sentinel, "sentinel", "replicas", "main")
+    master.kill()
     # The flags have `o_down` or `failover_in_progress` until the other server is the master.
     new_master = (f"port\n{second}\n", "flags\nmaster\n")
-    wait_for(lambda: all(part in state() for part in new_master), FAILOVER_SECONDS, state)
+    wait_until_told(new_master, sentinel, "sentinel", "master", "main")
     for kind in KINDS:
         send(production, kind, url)
