@@ -175,11 +175,12 @@ def test_failed_migration_leaves_the_new_files_to_the_next_reload(
     assert machine.reload()[:3] == ["redis start", "migrate", "restart all"]
 
 
-def test_nothing_is_touched_while_the_port_is_taken(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failing", [(port, "check"), (templates, "render_all")])
+def test_nothing_is_touched_for_a_taken_port_or_a_refused_file(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, failing: tuple[object, str]
 ) -> None:
-    monkeypatch.setattr(port, "check", Mock(side_effect=LaurelError("taken")))
-    with pytest.raises(LaurelError, match="taken"):
+    monkeypatch.setattr(*failing, Mock(side_effect=LaurelError("refused")))
+    with pytest.raises(LaurelError, match="refused"):
         machine.reload()
     assert machine.done == []
 
