@@ -20,6 +20,8 @@ from laurel import servers
 
 START_SECONDS = 60.0  # until it answers; about ten on a busy host
 NOTHING: Mapping[str, str] = {}
+# systemd passes a socket as descriptor 3, with these variables.
+AS_SYSTEMD = 'exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
 
 _numbers = itertools.count()
 
@@ -59,12 +61,13 @@ class ServerProcess:
         self._shared = socket.create_server(("127.0.0.1", 0))
         self.process: subprocess.Popen[bytes]
 
-    def start(self) -> "ServerProcess":
-        """Start it like supervisor."""
-        words = shlex.split(self.server.command_line(self.number, 0, "served:asgi"))
+    def start(self, descriptor: int = 0) -> "ServerProcess":
+        """Start it like supervisor, or like systemd with the shared socket as `descriptor` 3."""
+        words = shlex.split(self.server.command_line(self.number, descriptor, "served:asgi"))
+        hand_over = ["bash", "-c", AS_SYSTEMD, "bash"] if descriptor == 3 else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [self._wrapper.path, *words],
+                [*hand_over, self._wrapper.path, *words],
                 stdin=self._shared.fileno() if self.server.shares else subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -114,6 +117,10 @@ class ServerProcess:
             connection.close()
             raise
         return connection
+
+    def connect_shared(self) -> socket.socket:
+        """A connection to the socket that it shares with other processes."""
+        return socket.create_connection(self._shared.getsockname(), timeout=20)
 
     def ask(
         self, target: str = "/", headers: Mapping[str, str] = NOTHING, body: bytes | None = None

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from integration.nginx_process import Answer, Nginx
 from integration.upstream import Request, Upstream
-from laurel import templates
+from laurel import nginx, templates
 from laurel.choices import conflicts
 from laurel.process import sockets
 from laurel.schema import SETTINGS
@@ -79,9 +79,9 @@ def make_nginx(tmp_path: Path, machine_files: Path, nginx_binary: str) -> MakeNg
     def make(
         settings: Settings, backup_port: int | None = None, drained: frozenset[str] = frozenset()
     ) -> Nginx:
-        nginx = Nginx(nginx_binary, tmp_path, backup_port)
-        nginx.site.write_text(nginx.runnable(templates.render(template, settings, drained)))
-        return nginx
+        made = Nginx(nginx_binary, tmp_path, backup_port)
+        made.site.write_text(made.runnable(templates.render(template, settings, drained)))
+        return made
 
     return make
 
@@ -151,7 +151,7 @@ WORD = string.ascii_letters + string.digits
         {"HTTP_SERVER": "gunicorn", "ASGI_PATHS": f"/{WORD}_./~+@- / // /a /a/ /A /t/n/r"},
         {"STATIC_URL": f"/{WORD}_.~-/a/b/", "MEDIA_URL": f"/{WORD}_.~-/a/"},
         {"STATIC_URL": "/~/", "MEDIA_URL": "/~/m/"},
-        {"BIND_ADDRESS": "255.255.255.255", "BIND_PORT": "65535"},
+        {"BIND_ADDRESS": "255.255.255.255", "BIND_PORT": "65535", "READ_TIMEOUT": "99999"},
     ],
     ids=lambda values: " ".join(values) or "defaults",
 )
@@ -307,11 +307,15 @@ def test_killed_process_fails_no_request_and_is_used_once_back(
     assert site.answered_by() == {processes[1].name}
 
 
-def test_drained_process_gets_no_new_request(make_site: MakeSite) -> None:
+def test_drained_process_gets_no_new_request(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drained = frozenset({"/run/daphne/gunicorn1.sock", "/run/daphne/daphne2.sock"})
     site = make_site(HTTP_SERVER="gunicorn", ASGI_PATHS="/poll/", drained=drained)
     assert site.answered_by("/") == GUNICORN - {"gunicorn1"}
     assert site.answered_by("/poll/") == DAPHNE - {"daphne2"}
+    monkeypatch.setattr(nginx, "SITE", site.nginx.site)
+    assert {Path(path).stem for path in nginx.drained()} == {"gunicorn1", "daphne2"}
 
 
 def test_shared_socket_is_used_when_no_process_lives(site: Site) -> None:

@@ -59,6 +59,9 @@ def test_django_has_the_projects_settings_and_the_overrides(project: Project) ->
         "{n: getattr(settings, n) for n in dir(__import__('laurel_production')) if n.isupper()}",
         STATIC_ROOT="/srv/static",
     )
+    assert sorted(found) == [
+        *("DEBUG", "LAUREL_OVERRIDES", "LOGGING", "OWN", "SECURE_PROXY_SSL_HEADER", "STATIC_ROOT")
+    ]
     assert (found["DEBUG"], found["STATIC_ROOT"]) == (False, "/srv/static")
     assert found["OWN"] == {"a": [1]}
 

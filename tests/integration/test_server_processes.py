@@ -15,6 +15,7 @@ from laurel import servers
 
 ASGI = servers.names("asgi")
 EVERY = [*ASGI, *servers.names("wsgi")]
+SHARING = [name for name in EVERY if servers.read(name).shares]
 # Servers whose started process does not serve itself, but starts a worker.
 WITH_A_WORKER = ["granian", "gunicorn"]
 
@@ -113,6 +114,16 @@ def test_websocket_echoes_and_knows_its_client(
         for text in ("hello", "é" * 70_000):
             client.send(text)
             assert client.recv() == text
+
+
+@pytest.mark.parametrize("name", SHARING)
+@pytest.mark.parametrize("descriptor", [0, 3], ids=["supervisor", "systemd"])
+def test_shared_socket_is_served_as_well(make: Make, name: str, descriptor: int) -> None:
+    process = make(name).start(descriptor).wait()
+    for connection in (process.connect(), process.connect_shared()):
+        with connection:
+            answer = ask_on(connection, headers=from_nginx())
+        assert (answer["client"], answer["scheme"]) == ("203.0.113.7", "https")
 
 
 def test_late_websocket_is_not_refused(running: Running) -> None:
