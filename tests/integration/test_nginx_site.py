@@ -152,6 +152,7 @@ WORD = string.ascii_letters + string.digits
         {"STATIC_URL": f"/{WORD}_.~-/a/b/", "MEDIA_URL": f"/{WORD}_.~-/a/"},
         {"STATIC_URL": "/~/", "MEDIA_URL": "/~/m/"},
         {"BIND_ADDRESS": "255.255.255.255", "BIND_PORT": "65535", "READ_TIMEOUT": "99999"},
+        {"HTTP_SERVER": "gunicorn", "ASGI_PATHS": "/" + "." * 999, "MEDIA_URL": f"/{'m' * 998}/"},
     ],
     ids=lambda values: " ".join(values) or "defaults",
 )

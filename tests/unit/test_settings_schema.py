@@ -60,8 +60,13 @@ def test_usable_values_are_accepted(name: str, values: list[str]) -> None:
         "HEALTH_PATH": ["nope", "/ä", "/a b", ""],
         "STATIC_URL": ["/", "static/", "/static", "https://cdn.example/static/", ""],
         "SITE_HOSTS": ["*", "a..b", "a;b", "a b:80", "x" * 254, "[::1%eth0]"],
-        "TRUSTED_PROXIES": ["fe80::1%eth0", "0.0.0.0/0", "::/0", "proxy.example", "10.0.0.0/33"],
-        "ASGI_PATHS": ["poll/", '/a";return', "/a{1}", "/b$", "/a%2Fb"],
+        "TRUSTED_PROXIES": [
+            *("fe80::1%eth0", "0.0.0.0/0", "::/0", "proxy.example", "10.0.0.0/33"),
+            # Networks to Python, but not to nginx.
+            *("10.0.0.0/255.0.0.0", "10.0.0.0/0.255.255.255", "255.255.255.255", "1:2:3:4:5:6:7::"),
+        ],
+        "MEDIA_URL": [f"/{'m' * 999}/"],
+        "ASGI_PATHS": ["/" + "p" * 1000, "poll/", '/a";return', "/a{1}", "/b$", "/a%2Fb"],
         "ASGI_APPLICATION": ["mysite/asgi.py", "mysite.asgi:application --help", "%(x)s"],
         "BIND_PORT": ["0", "-1", "08000", "65536", "http", ""],
         "BIND_ADDRESS": ["localhost", "::1", "127.0.0.256", "*", ""],

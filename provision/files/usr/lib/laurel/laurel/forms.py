@@ -13,6 +13,7 @@ from laurel import servers
 HIGHEST_PORT = 65535
 MOST_PROCESSES = 1024  # as many as nginx's upstream has shared memory for: see site.conf
 LONGEST_NAME = 253  # characters of a host name: RFC 1035, 2.3.4
+LONGEST_VALUE = 1000  # characters; nginx takes 4095, and a regular expression may double them
 LARGEST_OFFSET = 2**63 - 1  # bytes; nginx's off_t
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -98,8 +99,15 @@ def network(value: str) -> None:
     """An address or network, as nginx's `geo` and `set_real_ip_from` take it."""
     if "%" in value:
         raise ValueError("nginx takes no address with a zone (%)")
-    if ipaddress.ip_network(value, strict=False).prefixlen == 0:
+    read = ipaddress.ip_network(value, strict=False)
+    if read.prefixlen == 0:
         raise ValueError("it covers every address: any client could forge its own")
+    if "." in value.partition("/")[2]:
+        raise ValueError(f"nginx takes no netmask: write {read}")
+    if str(read) == "255.255.255.255/32":
+        raise ValueError("no proxy has the broadcast address, and nginx refuses it")
+    if re.match("([^:]+:){7}:", value):
+        raise ValueError(f"nginx does not read `::` for a single group: write {read}")
 
 
 def origin(value: str) -> None:
@@ -160,6 +168,8 @@ def database_url(value: str) -> None:
 
 
 def _match(pattern: str, value: str, reason: str) -> None:
+    if len(value) > LONGEST_VALUE:
+        raise ValueError(f"longer than {LONGEST_VALUE} characters")
     if not re.fullmatch(pattern, value, re.ASCII):
         raise ValueError(reason)
 
