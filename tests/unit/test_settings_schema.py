@@ -58,10 +58,26 @@ def test_usable_values_are_accepted(name: str, values: list[str]) -> None:
         "PROCESSES": ["0", "-1", "2.5", "1025", "two", "", "1 2", "٢"],
         "MAX_BODY": ["9000000000g", "8589934592g", "10t", "m", "-1", "٢m", ""],
         "HEALTH_PATH": ["nope", "/ä", "/a b", ""],
-        "STATIC_URL": ["/", "static/", "/static", "https://cdn.example/static/", ""],
+        "STATIC_URL": [
+            "/",
+            "static/",
+            "/static",
+            "https://cdn.example/static/",
+            "/../",
+            "/a/./b/",
+            "",
+        ],
         "SITE_HOSTS": ["*", "a..b", "a;b", "a b:80", "x" * 254, "[::1%eth0]"],
         "TRUSTED_PROXIES": [
-            *("fe80::1%eth0", "0.0.0.0/0", "::/0", "proxy.example", "10.0.0.0/33"),
+            *(
+                "fe80::1%eth0",
+                "0.0.0.0/0",
+                "128.0.0.0/1",
+                "::/0",
+                "::ffff:0:0/96",
+                "proxy.example",
+                "10.0.0.0/33",
+            ),
             # Networks to Python, but not to nginx.
             *("10.0.0.0/255.0.0.0", "10.0.0.0/0.255.255.255", "255.255.255.255", "1:2:3:4:5:6:7::"),
         ],

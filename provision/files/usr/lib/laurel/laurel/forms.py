@@ -14,6 +14,8 @@ HIGHEST_PORT = 65535
 MOST_PROCESSES = 1024  # as many as nginx's upstream has shared memory for: see site.conf
 LONGEST_NAME = 253  # characters of a host name: RFC 1035, 2.3.4
 LONGEST_VALUE = 1000  # characters; nginx takes 4095, and a regular expression may double them
+# Bits of the widest network of proxies: 10.0.0.0/8; a provider's whole IPv6 network is a /20 or less.
+WIDEST_IPV4, WIDEST_IPV6 = 8, 16
 LARGEST_OFFSET = 2**63 - 1  # bytes; nginx's off_t
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -100,8 +102,9 @@ def network(value: str) -> None:
     if "%" in value:
         raise ValueError("nginx takes no address with a zone (%)")
     read = ipaddress.ip_network(value, strict=False)
-    if read.prefixlen == 0:
-        raise ValueError("it covers every address: any client could forge its own")
+    mapped = read.version == 6 and read.network_address.ipv4_mapped
+    if read.prefixlen < (WIDEST_IPV4 if read.version == 4 else WIDEST_IPV6) or mapped:
+        raise ValueError("it covers too many addresses: any client there could forge its own")
     if "." in value.partition("/")[2]:
         raise ValueError(f"nginx takes no netmask: write {read}")
     if str(read) == "255.255.255.255/32":
@@ -127,6 +130,8 @@ def url_path(value: str) -> None:
 def url_prefix(value: str) -> None:
     """A `location` of nginx, other than `/`, which is the project's."""
     _match(r"(/[\w.~-]+)+/", value, "not a path below `/`, such as /static/")
+    if {".", ".."} & set(value.split("/")):
+        raise ValueError("nginx resolves `.` and `..` before it compares paths")
 
 
 def path_prefix(value: str) -> None:
