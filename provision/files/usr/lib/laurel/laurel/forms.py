@@ -14,7 +14,7 @@ HIGHEST_PORT = 65535
 MOST_PROCESSES = 1024  # as many as nginx's upstream has shared memory for: see site.conf
 LONGEST_NAME = 253  # characters of a host name: RFC 1035, 2.3.4
 LONGEST_VALUE = 1000  # characters; nginx takes 4095, and a regular expression may double them
-# Bits of the widest network of proxies: 10.0.0.0/8; a provider's whole IPv6 network is a /20 or less.
+# Bits of the widest network of proxies, such as 10.0.0.0/8; a provider has a /20 of IPv6 or less.
 WIDEST_IPV4, WIDEST_IPV6 = 8, 16
 LARGEST_OFFSET = 2**63 - 1  # bytes; nginx's off_t
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
