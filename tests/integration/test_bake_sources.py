@@ -20,18 +20,6 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def repository(project: Path) -> Path:
-    """The same project with git, an untracked file, and ignored files."""
-    git(project, "init", "-q")
-    (project / ".gitignore").write_text("*.sqlite3\n/.env\n")
-    git(project, "add", ".")
-    (project / "untracked.py").write_text("# new\n")
-    (project / "db.sqlite3").write_text("data")
-    (project / ".env").write_text("SECRET_KEY=x\n")
-    return project
-
-
 def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
 
@@ -79,13 +67,15 @@ def test_single_file_may_replace_a_folder(project: Path) -> None:
     assert sources.digest([project / "manage.py"]) != before
 
 
-def test_files_that_git_ignores_are_left_out(repository: Path) -> None:
-    assert names(repository) == [".gitignore", "chat/views.py", "manage.py", "untracked.py"]
-
-
-def test_deleted_tracked_file_is_left_out(repository: Path) -> None:
-    (repository / "chat" / "views.py").unlink()
-    assert "chat/views.py" not in names(repository)
+def test_ignored_and_deleted_files_are_left_out(project: Path) -> None:
+    (project / "deleted.py").touch()
+    (project / ".gitignore").write_text("*.sqlite3\n/.env\n")
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    (project / "deleted.py").unlink()
+    for name in ("untracked.py", "db.sqlite3", ".env"):
+        (project / name).touch()
+    assert names(project) == [".gitignore", "chat/views.py", "manage.py", "untracked.py"]
 
 
 def test_caches_are_left_out_without_git(project: Path) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import subprocess
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ import tar
 import vagrant_box
 from base_disk import BaseDisk
 from integration import small_disk
-from progress import Progress
 
 CATALOG = "laurel-debian-13.json"
 FILES = {"laurel-debian-13-libvirt.box", "laurel-debian-13-virtualbox.box", CATALOG}
@@ -47,7 +44,6 @@ def providers(folder: Path) -> dict[str, dict[str, Any]]:
 def assert_whole(folder: Path) -> None:
     """Each file has its checksum, and the catalog the boxes' own."""
     subprocess.run(["sha256sum", "--strict", "--quiet", "-c", "SHA256SUMS"], cwd=folder, check=True)
-    assert {path.name for path in folder.iterdir()} == FILES | {"manifest.json", "SHA256SUMS"}
     manifest = json.loads((folder / "manifest.json").read_text())
     for provider, entry in providers(folder).items():
         name = f"laurel-debian-13-{provider}.box"
@@ -82,29 +78,9 @@ def test_boxes_are_made_again_only_if_outdated(
     assert box.main() == 0
     assert "nothing to do" in capsys.readouterr().out
     assert state(folder) == before
-    (folder / "laurel-debian-13-libvirt.box").write_bytes(b"damaged")
-    assert box.main() == 0
-    assert_whole(folder)
-    before = state(folder)
     monkeypatch.setattr(BaseDisk, "index", lambda _: "a newer archive")
     assert box.main() == 0
     assert not set(state(folder).items()) & set(before.items())
-
-
-def test_boxes_made_at_once_are_whole(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seed, both_work = vagrant_box.seed, threading.Barrier(2, timeout=30)
-
-    def seed_at_once(*arguments: Any) -> None:
-        both_work.wait()
-        seed(*arguments)
-
-    monkeypatch.setattr(vagrant_box, "seed", seed_at_once)
-    with ThreadPoolExecutor() as threads:
-        logs = (tmp_path / "log1", tmp_path / "log2")
-        list(threads.map(lambda log: box.make("debian-13", log, Progress(total=5)), logs))
-    assert_whole(folder)
 
 
 def test_disk_that_takes_no_seed_keeps_former_boxes(
