@@ -6,9 +6,9 @@ import socketserver
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from subprocess import PIPE
 from threading import Thread, Timer
 from typing import IO, Any
 
@@ -16,12 +16,11 @@ import paramiko
 import pytest
 from machine import MachineError, MachineTimeoutError, RemoteHost, UnreachableError
 from machine.ssh import make_key
-from machine.tunnel import open_tunnel
-from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_CONNECT_FAILED, OPEN_SUCCEEDED
+from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
 
 class Handler(paramiko.ServerInterface):
-    """Accepts every key, runs the client's commands, and refuses to forward ports."""
+    """Accepts every key, and runs the client's commands; paramiko itself refuses to forward."""
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:  # noqa: ARG002
         return AUTH_SUCCESSFUL
@@ -32,34 +31,35 @@ class Handler(paramiko.ServerInterface):
     def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002
         return OPEN_SUCCEEDED
 
-    def check_channel_direct_tcpip_request(self, *_: object) -> int:
-        return OPEN_FAILED_CONNECT_FAILED
-
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        Thread(target=self.serve, args=(channel, command.decode()), daemon=True).start()
+        Thread(target=serve, args=(channel, command.decode()), daemon=True).start()
         return True
 
-    @staticmethod
-    def serve(channel: paramiko.Channel, command: str) -> None:
-        process = subprocess.Popen(  # noqa: S602 # as a login shell does
-            command, shell=True, stdin=PIPE, stdout=PIPE, stderr=PIPE
-        )
-        stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
-        assert stdin and stdout and stderr  # noqa: PT018
-        with process, suppress(OSError):  # the client may hang up
-            Thread(target=Handler.feed, args=(channel, stdin), daemon=True).start()
-            for data in iter(lambda: os.read(stdout.fileno(), 65536), b""):
-                channel.sendall(data)
-            channel.sendall_stderr(stderr.read())
-            channel.send_exit_status(process.wait())
-            channel.close()
 
-    @staticmethod
-    def feed(channel: paramiko.Channel, stdin: IO[bytes]) -> None:
-        with suppress(BrokenPipeError), stdin:
-            for data in iter(lambda: channel.recv(65536), b""):
-                stdin.write(data)
-                stdin.flush()
+def serve(channel: paramiko.Channel, command: str) -> None:
+    """Run a command as a login shell does, with the client's input."""
+    pipe = subprocess.PIPE
+    shell = ["sh", "-c", command]
+    with (
+        subprocess.Popen(shell, stdin=pipe, stdout=pipe, stderr=pipe) as process,
+        suppress(OSError),  # the client may hang up
+    ):
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        Thread(target=feed, args=(channel, process.stdin), daemon=True).start()
+        for data in iter(partial(os.read, process.stdout.fileno(), 65536), b""):
+            channel.sendall(data)
+        channel.sendall_stderr(process.stderr.read())
+        channel.send_exit_status(process.wait())
+        channel.close()
+
+
+def feed(channel: paramiko.Channel, stdin: IO[bytes]) -> None:
+    with suppress(BrokenPipeError), stdin:
+        for data in iter(partial(channel.recv, 65536), b""):
+            stdin.write(data)
+            stdin.flush()
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -73,6 +73,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.transports: list[paramiko.Transport] = []
         self.port = self.server_address[1]
         self._key = paramiko.ECDSAKey.generate()
+        Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         del client_address
@@ -92,7 +93,6 @@ class Server(socketserver.ThreadingTCPServer):
 @pytest.fixture
 def server() -> Iterator[Server]:
     server = Server()
-    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield server
     server.stop()
 
@@ -109,12 +109,9 @@ def host(server: Server, key: Path) -> Iterator[RemoteHost]:
         yield host
 
 
-def test_input_quotes_and_long_outputs_arrive_unchanged(host: RemoteHost, tmp_path: Path) -> None:
+def test_quotes_input_and_bytes_arrive_unchanged(host: RemoteHost, tmp_path: Path) -> None:
     assert host.execute("echo out; echo err >&2; kill -9 $$") == (128 + 9, "out\n", "err\n")
     assert host.succeed("""printf '%s' "it's" '"$HOME"' ü; cat""", stdin="!") == 'it\'s"$HOME"ü!'
-    size = 4_000_000  # more than the window of an SSH channel
-    result = host.execute(f"yes | head -c {size}; yes | head -c {size} >&2")
-    assert (len(result.stdout), len(result.stderr)) == (size, size)
     path = tmp_path / "a 'file'"
     path.write_bytes(b"\xff\x00\n")
     assert host.host.file(str(path)).content == b"\xff\x00\n"
@@ -126,14 +123,6 @@ def test_failure_shows_the_command_and_its_output(host: RemoteHost) -> None:
     assert host.fail("echo seen; false") == "seen\n"
     with pytest.raises(MachineError, match="should have failed: `true`"):
         host.fail("true")
-
-
-def test_lost_connection_is_opened_again(host: RemoteHost, server: Server) -> None:
-    host.succeed("true")
-    host.succeed("true")
-    assert len(server.transports) == 1
-    server.transports[0].close()
-    assert host.succeed("echo back") == "back\n"
 
 
 def test_connection_lost_during_a_command_is_reported(host: RemoteHost, server: Server) -> None:
@@ -186,27 +175,12 @@ def test_site_through_ssh_survives_a_lost_connection(server: Server, key: Path) 
         socket.create_connection(("127.0.0.1", port), 10)
 
 
-def test_tunnel_closes_its_client_if_ssh_is_reset(capfd: pytest.CaptureFixture[str]) -> None:
-    def reset() -> paramiko.Transport:
-        raise ConnectionResetError
-
-    with open_tunnel(reset, 80) as port, socket.create_connection(("127.0.0.1", port)) as client:
-        assert client.recv(64) == b""
-    assert capfd.readouterr().err == "", "no traceback"
-
-
 def test_http_wait_ignores_proxies_and_redirects(monkeypatch: pytest.MonkeyPatch) -> None:
-    statuses = [503, 302]
-
     class Site(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(statuses[0] if len(statuses) == 1 else statuses.pop(0))
+            self.send_response_only(302)
             self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
             self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Write nothing."""
 
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
