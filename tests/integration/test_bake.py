@@ -8,8 +8,8 @@ import os
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +63,7 @@ Capture = pytest.CaptureFixture[str]
 class Tree:
     """A tree with the real template, settings and var-files, and programs that take no time."""
 
-    def __init__(self, top: Path, folder: Path) -> None:
+    def __init__(self, top: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.build = folder / "build"
         self.bin = folder / "bin"
@@ -81,6 +81,7 @@ class Tree:
         self.program("bin/archive", "#!/bin/sh\necho 0123\n")
         self.program("bin/packer", PACKER)
         self.program("bin/uv", "#!/bin/sh\n")
+        self.set = monkeypatch.setenv
 
     def program(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -109,7 +110,7 @@ def tree(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
     """The tree that bake.py and prepare.py work on."""
     folder = tmp_path / "a tree"
     folder.mkdir()
-    made = Tree(top, folder)
+    made = Tree(top, folder, monkeypatch)
     for module in (bake, prepare):
         monkeypatch.setattr(module, "TOP", folder)
         monkeypatch.setattr(module, "PACKER", folder / "packer")
@@ -122,26 +123,22 @@ def tree(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{made.bin}:{os.environ['PATH']}")
     monkeypatch.setenv("CALLS", str(made.calls_file))
+    monkeypatch.setattr(run, "WATCH_SECONDS", 0.1)
     return made
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "refused"),
+    ("option", "refused"),
     [
-        ("OS", "plan-9", "OS=plan-9 is not known; known: debian-12, debian-13, ubuntu-24.04"),
-        ("APP", "/nonexistent", "/nonexistent is not a folder"),
-        ("DEVELOPMENT", "yes", "DEVELOPMENT=yes: no image is baked with it"),
+        ("OS=plan-9", "OS=plan-9 is not known; known: debian-12, debian-13, ubuntu-24.04"),
+        ("APP=/nonexistent", "/nonexistent is not a folder"),
+        ("DEVELOPMENT=yes", "DEVELOPMENT=yes: no image is baked with it"),
     ],
 )
 def test_invalid_options_are_refused_in_one_line(
-    tree: Tree,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: Capture,
-    variable: str,
-    value: str,
-    refused: str,
+    tree: Tree, capsys: Capture, option: str, refused: str
 ) -> None:
-    monkeypatch.setenv(variable, value)
+    tree.set(*option.split("="))
     assert bake.main() == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("image: ")
@@ -172,7 +169,7 @@ def test_current_image_is_not_baked_again(tree: Tree, capsys: Capture) -> None:
     assert list((tree.build / "work").glob("*/")) == []
 
 
-def test_each_change_is_baked(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_change_is_baked(tree: Tree) -> None:
     def baked() -> list[str]:
         before = len(tree.calls())
         assert bake.main() == 0
@@ -181,7 +178,7 @@ def test_each_change_is_baked(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> No
     assert baked() == ["base", "build"]
     tree.change_project()
     assert baked() == ["build"]
-    monkeypatch.setenv("PROCESSES", "2")
+    tree.set("PROCESSES", "2")
     assert baked() == ["build"]
     tree.program("packer/source.pkr.hcl", "# changed")
     assert baked() == ["build"]
@@ -193,9 +190,9 @@ def test_each_change_is_baked(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> No
     assert baked() == []
 
 
-def test_base_image_of_the_operator_is_used(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BASE_IMAGE", "/images/vendor.qcow2")
-    monkeypatch.setenv("BASE_CHECKSUM", "sha256:abc")
+def test_base_image_of_the_operator_is_used(tree: Tree) -> None:
+    tree.set("BASE_IMAGE", "/images/vendor.qcow2")
+    tree.set("BASE_CHECKSUM", "sha256:abc")
     assert bake.main() == 0
     assert tree.calls() == ["build"]
     called = tree.calls_file.read_text()
@@ -207,27 +204,20 @@ def test_base_image_of_the_operator_is_used(tree: Tree, monkeypatch: pytest.Monk
     ("version", "init", "template"), [("1.6.6", [], "/template"), ("1.11.2", ["init"], "/packer")]
 )
 def test_packer_1_6_gets_a_template_without_plugins(
-    tree: Tree, monkeypatch: pytest.MonkeyPatch, version: str, init: list[str], template: str
+    tree: Tree, version: str, init: list[str], template: str
 ) -> None:
-    monkeypatch.setenv("PACKER_VERSION", version)
+    tree.set("PACKER_VERSION", version)
     assert bake.main() == 0
     assert tree.calls() == ["base", *init, "build"]
     assert tree.calls_file.read_text().rstrip().endswith(template)
 
 
-def test_concurrent_bakes_share_base_disk_and_image(
-    tree: Tree, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TOGETHER", "2")
+def test_concurrent_bakes_share_base_disk_and_image(tree: Tree) -> None:
+    tree.set("TOGETHER", "2")
     plan = prepare.plan()
     other = replace(plan, project=shutil.copytree(tree.app, tree.folder / "shop"))
-    threads = [
-        threading.Thread(target=bake.run, args=(each, Progress(5))) for each in (plan, plan, other)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda each: bake.run(each, Progress(5)), (plan, plan, other)))
     assert sorted(tree.calls()) == ["base", "build", "build"]
     assert {plan.name, other.name} <= set(tree.images())
 
@@ -285,25 +275,18 @@ def test_failed_bake_shows_the_last_lines_and_keeps_the_former_image(
 
 
 @pytest.mark.parametrize(
-    ("accelerator", "panics", "boots", "code"),
-    [("tcg", 2, 3, 0), ("tcg", 3, 3, 1), ("kvm", 1, 1, 1)],
+    ("accelerator", "panics", "boots"), [("tcg", 2, 3), ("tcg", 3, 3), ("kvm", 1, 1)]
 )
 def test_panic_of_an_emulated_kernel_is_retried_twice(
-    tree: Tree,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: Capture,
-    accelerator: str,
-    panics: int,
-    boots: int,
-    code: int,
+    tree: Tree, capsys: Capture, accelerator: str, panics: int, boots: int
 ) -> None:
-    monkeypatch.setattr(run, "WATCH_SECONDS", 0.1)
-    monkeypatch.setenv("ACCELERATOR", accelerator)
-    monkeypatch.setenv("PANICS", str(panics))
-    assert bake.main() == code
+    tree.set("ACCELERATOR", accelerator)
+    tree.set("PANICS", str(panics))
+    failed = panics == boots
+    assert bake.main() == failed
     assert tree.calls() == ["base", *["build"] * boots]
     shown = capsys.readouterr()
-    assert ("Kernel panic - not syncing: Fatal exception" in shown.err) == bool(code)
+    assert ("Kernel panic - not syncing: Fatal exception" in shown.err) == failed
     assert shown.out.count("the emulated kernel panicked: trying again") == boots - 1
 
 
@@ -313,12 +296,10 @@ def test_panic_of_an_emulated_kernel_is_retried_twice(
 def packer(tree: Tree, command: str) -> subprocess.CompletedProcess[str]:
     """Run the real Packer on the template, after template.sh."""
     (tree.bin / "packer").unlink(missing_ok=True)
-    folder = tree.folder / "by hand"
-    template = subprocess.run(
-        [tree.folder / "packer" / "template.sh", folder], capture_output=True, text=True, check=True
-    ).stdout.strip()
+    script = """folder=$(packer/template.sh "by hand") &&
+    exec packer "$0" -var-file=packer/os/debian-13.pkrvars.hcl "$folder" """
     return subprocess.run(
-        ["packer", command, f"-var-file={tree.folder}/packer/os/debian-13.pkrvars.hcl", template],
+        ["bash", "-c", script, command],
         env={**os.environ, "CHECKPOINT_DISABLE": "1"},
         cwd=tree.folder,
         capture_output=True,
@@ -328,19 +309,17 @@ def packer(tree: Tree, command: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_packer_build_names_make_prepare_if_nothing_is_prepared(tree: Tree) -> None:
-    built = packer(tree, "build")
-    assert built.returncode == 1
-    assert "/run-make-prepare-first/base.qcow2: no such file" in built.stdout
-
-
-def test_prepared_variables_are_valid(tree: Tree, capsys: Capture) -> None:
+def test_packer_build_by_hand_needs_make_prepare(tree: Tree, capsys: Capture) -> None:
     assert prepare.main() == 0
     shown = capsys.readouterr().out.splitlines()[-1]
     assert shown.startswith("packer build -force -var-file=packer/os/debian-13.pkrvars.hcl build/")
-    variables = (tree.folder / "packer" / "laurel.auto.pkrvars.hcl").read_text()
-    paths = [Path(path) for path in re.findall(r'"(/.*)"', variables)]
+    variables = tree.folder / "packer" / "laurel.auto.pkrvars.hcl"
+    paths = [Path(path) for path in re.findall(r'"(/.*)"', variables.read_text())]
     assert [path.name for path in paths if not path.exists()] == ["packer-output"]
     assert len(paths) == 5
     validated = packer(tree, "validate")
     assert validated.returncode == 0, validated.stdout
+    variables.unlink()
+    built = packer(tree, "build")
+    assert built.returncode == 1
+    assert "/run-make-prepare-first/base.qcow2: no such file" in built.stdout

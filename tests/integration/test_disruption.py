@@ -11,41 +11,40 @@ from bench import servers
 from machine import MachineError, RemoteHost, Result
 
 
-def collect(top: Path, *arguments: str, disrupt: str = "") -> subprocess.CompletedProcess[str]:
+def run_checks(top: Path, *arguments: str, disrupt: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/acceptance", "--collect-only", "-q", *arguments],
-        cwd=top,
+        [sys.executable, "-m", "pytest", "-q", *arguments],
+        cwd=top / "tests" / "acceptance",
         env={**os.environ, "DISRUPT": disrupt},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
 
 
 def test_checks_disrupt_host_only_when_asked(top: Path) -> None:
-    disruptive = ("-m", "disruptive or new_workers or writes or after_restart")
-    asked = collect(top, "--host=admin@192.0.2.1", *disruptive, disrupt="1")
+    disruptive = "disruptive or new_workers or writes or after_restart"
+    command = ("--collect-only", "--host=admin@192.0.2.1", "-m", disruptive)
+    asked = run_checks(top, "any_site/test_recovery.py", *command, disrupt="1")
     assert "test_a_killed_service_is_back[as-found-nginx]" in asked.stdout
-    unasked = collect(top, "--host=admin@192.0.2.1", *disruptive)
+    unasked = run_checks(top, "any_site", "chat_site", *command)
     assert unasked.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, unasked.stdout
     assert "not checked: test_a_killed_service_is_back: kills, restarts" in unasked.stdout
     assert "not checked: the stage after-reboot: the host is restarted only" in unasked.stdout
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("argument", "message"),
     [
-        (["--image=x", "--setting=uvicorn"], "--setting: 'uvicorn' is not NAME=VALUE"),
-        ([], "name what to check: --image, --vagrant or --host"),
+        ("--setting=uvicorn", "--setting: 'uvicorn' is not NAME=VALUE"),
+        ("--exitfirst", "name what to check: --image, --vagrant or --host"),
     ],
 )
-def test_wrong_target_is_a_usage_error(top: Path, arguments: list[str], message: str) -> None:
-    command = [sys.executable, "-m", "pytest", "tests/acceptance", "-k", "no_unit_has_failed"]
-    ended = subprocess.run(
-        [*command, *arguments], cwd=top, capture_output=True, text=True, check=False
-    )
+def test_wrong_target_is_a_usage_error(top: Path, argument: str, message: str) -> None:
+    ended = run_checks(top, "any_site/test_site.py", argument)
     assert ended.returncode == pytest.ExitCode.USAGE_ERROR
-    assert message in ended.stdout + ended.stderr
+    assert message in ended.stdout
 
 
 def test_bench_loads_host_only_when_asked(
@@ -89,6 +88,11 @@ class LocalHost(RemoteHost):
 
 
 @pytest.fixture
+def host(tmp_path: Path) -> LocalHost:
+    return LocalHost(tmp_path)
+
+
+@pytest.fixture
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that the benchmark writes on a host."""
     files = [tmp_path / "site.env", tmp_path / "urls.py"]
@@ -103,9 +107,8 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 @pytest.mark.parametrize("end", [None, MachineError, KeyboardInterrupt])
 def test_bench_puts_host_back(
-    tmp_path: Path, written: list[Path], end: type[BaseException] | None
+    host: LocalHost, written: list[Path], tmp_path: Path, end: type[BaseException] | None
 ) -> None:
-    host = LocalHost(tmp_path)
     with pytest.raises(end) if end else nullcontext(), servers.as_found(host):
         for file in written:
             file.write_text("other")
@@ -119,8 +122,9 @@ def test_bench_puts_host_back(
     assert list(tmp_path.glob("*.as-found")) == []
 
 
-def test_bench_reports_host_that_is_not_put_back(tmp_path: Path, written: list[Path]) -> None:
-    host = LocalHost(tmp_path)
+def test_bench_reports_host_that_is_not_put_back(
+    host: LocalHost, written: list[Path], tmp_path: Path
+) -> None:
     with pytest.raises(MachineError, match="debian@bench is not as it was"), servers.as_found(host):
         (tmp_path / "broken").touch()
     copy = tmp_path / "urls.py.as-found"
@@ -130,9 +134,8 @@ def test_bench_reports_host_that_is_not_put_back(tmp_path: Path, written: list[P
     assert copy.read_text() == "of an earlier run"
 
 
-def test_bench_refuses_another_project(tmp_path: Path, written: list[Path]) -> None:
+def test_bench_refuses_another_project(host: LocalHost, written: list[Path]) -> None:
     written[1].unlink()
-    host = LocalHost(tmp_path)
     with pytest.raises(MachineError, match="does not serve our own chat"), servers.as_found(host):
         raise AssertionError("the run must not begin")
     assert not host.log.exists()

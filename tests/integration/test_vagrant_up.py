@@ -14,7 +14,6 @@ def copy(top: Path, tmp_path: Path) -> Path:
     copy = tmp_path / "a project"
     for folder in ("packer", "provision", "vagrant"):
         shutil.copytree(top / folder, copy / folder, ignore=shutil.ignore_patterns(".vagrant"))
-    (copy / "vagrant/settings.env").unlink(missing_ok=True)
     (copy / "build").mkdir()
     (copy / "build/venv").symlink_to((top / "build/venv").resolve())
     (copy / "bin").mkdir()
@@ -36,16 +35,14 @@ def up(copy: Path, **environment: str) -> None:
     assert "bin/vagrant up --provider=libvirt" in shown.stdout
 
 
-def test_given_settings_are_written_to_the_file(copy: Path) -> None:
-    up(copy, OS="debian-13", APP="app", PROCESSES="2", SITE_HOSTS="a.example,b.example")
-    settings = (copy / "vagrant/settings.env").read_text().splitlines()
-    assert sorted(settings) == ["PROCESSES=2", "SITE_HOSTS=a.example,b.example"]
-
-
-def test_developers_file_stays_without_given_settings(copy: Path) -> None:
-    up(copy, OS="debian-13")
+def test_only_given_settings_replace_the_developers_file(copy: Path) -> None:
     file = copy / "vagrant/settings.env"
+    file.unlink(missing_ok=True)
+    up(copy, OS="debian-13")
     assert not file.exists()
     file.write_text("# mine\nDEVELOPMENT=yes\n")
     up(copy, OS="debian-13")
     assert file.read_text() == "# mine\nDEVELOPMENT=yes\n"
+    up(copy, OS="debian-13", APP="app", PROCESSES="2", SITE_HOSTS="a.example,b.example")
+    settings = file.read_text().splitlines()
+    assert sorted(settings) == ["PROCESSES=2", "SITE_HOSTS=a.example,b.example"]
