@@ -17,7 +17,7 @@ import vagrant_box
 from export import ExportError, Format, Source
 from export import __main__ as command
 from export.box import Box
-from export.format import GIB, MIB
+from export.format import MIB
 from export.gce import Gce
 from export.raw import Raw
 from export.vhd import Vhd
@@ -30,6 +30,7 @@ RAW, VHD, GCE = f"{NAME}.raw", f"{NAME}.vhd", f"{NAME}.tar.gz"
 BOXES = {f"{NAME}-libvirt.box", f"{NAME}-virtualbox.box"}
 ALL = {RAW, VHD, GCE, f"{NAME}.vmdk", f"{NAME}.ova", *BOXES}
 DESCRIPTIONS = {"SHA256SUMS", "manifest.json"}
+SIZE = small_disk.SIZE + 512  # of the image, in bytes: most formats need more
 make_vhd = Vhd.make
 
 
@@ -37,13 +38,13 @@ def run(*arguments: str | Path) -> str:
     return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
 
 
-def write_image(folder: Path, content: bytes = b"", size: int = small_disk.SIZE) -> Path:
-    """Write an image in `folder`, with `content` in a free block of its root."""
+def write_image(folder: Path, content: bytes = b"") -> Path:
+    """Write an image of SIZE in `folder`, with `content` in a free block of its root."""
     folder.mkdir(parents=True, exist_ok=True)
     raw = folder / "raw"
     small_disk.write(raw)
     with raw.open("r+b") as file:
-        file.truncate(size)
+        file.truncate(SIZE)
         file.seek(20 * MIB)
         file.write(content)
     image = folder / f"{NAME}.qcow2"
@@ -108,6 +109,7 @@ def assert_whole(folder: Path, names: set[str]) -> None:
 
 def test_everything_is_made_with_checksums(exports: Path) -> None:
     assert_whole(exports, ALL)
+    assert Vhd().unpack(exports / VHD, exports).size == small_disk.SIZE + MIB
     # No holes are stored.
     for name in (RAW, VHD):
         assert (exports / name).stat().st_blocks * 512 < 4 * MIB
@@ -145,25 +147,13 @@ def test_ova_describes_its_system_disk_and_devices(
     text = ovf.read_text()
     for expected in (
         f'href="{vmdk.name}" ovf:size="{vmdk.stat().st_size}"',
-        f'capacity="{small_disk.SIZE}"',
+        f'capacity="{SIZE}"',
         f'osType="{kind}"',
         "VirtualSCSI",
         "VmxNet3",
     ):
         assert expected in text
     assert "@" not in text.split("-->")[1]
-
-
-def test_sizes_are_rounded_up_as_clouds_demand(
-    export: Callable[[Path, str], set[str]], folder: Path, tmp_path: Path
-) -> None:
-    odd = write_image(tmp_path / "odd", size=small_disk.SIZE + 512)
-    export(odd, "raw vhd gce")
-    sizes = {
-        kind.name: kind.unpack(kind.file(folder, odd), tmp_path).size
-        for kind in (Raw(), Vhd(), Gce())
-    }
-    assert sizes == {"raw": small_disk.SIZE + 512, "vhd": 25 * MIB, "gce": GIB}
 
 
 def test_same_image_gives_the_same_bytes(
@@ -178,7 +168,9 @@ def test_vmdk_ends_where_vmware_stops_reading(image: Path, tmp_path: Path) -> No
     """Otherwise VMware computes another checksum than the manifest's, which covers the file."""
     raw, vmdk = tmp_path / "raw", tmp_path / "vmdk"
     run("qemu-img", "convert", "-O", "raw", image, raw)
-    damage(raw, -(64 << 10), os.urandom(64 << 10))  # fills its grain: qemu-img adds no zeros
+    with raw.open("r+b") as file:
+        file.seek(-(64 << 10), os.SEEK_END)
+        file.write(os.urandom(64 << 10))  # fills its grain: qemu-img adds no zeros
     for disk, form in ((image, "qcow2"), (raw, "raw")):
         stream_optimized.convert(disk, form, vmdk, adapter="lsilogic", log=tmp_path / "log")
         last, end = vmdk.read_bytes()[-1024:-512], vmdk.read_bytes()[-512:]
@@ -188,84 +180,42 @@ def test_vmdk_ends_where_vmware_stops_reading(image: Path, tmp_path: Path) -> No
 
 # What a check refuses
 
-
-def damage(file: Path, place: int, content: bytes) -> None:
-    with file.open("r+b") as opened:
-        opened.seek(place, 2 if place < 0 else 0)
-        opened.write(content)
-
-
-def converted(options: str, size: int = small_disk.SIZE) -> Callable[[Path], None]:
-    """Replace the file by another disk that qemu-img makes with `options`."""
-
-    def plant(file: Path) -> None:
-        raw = file.with_suffix(".other")
-        raw.touch()
-        os.truncate(raw, size)
-        run("qemu-img", "convert", "-f", "raw", *options.split(), raw, file)
-
-    return plant
-
-
-def archived(
-    form: str, names: tuple[str, ...] = ("disk.raw",), size: int = GIB
-) -> Callable[[Path], None]:
-    """Replace the file by another tar file."""
-
-    def plant(file: Path) -> None:
-        for name in names:
-            (file.parent / name).touch()
-            os.truncate(file.parent / name, size)
-        run("tar", "-C", file.parent, f"--format={form}", "-Szcf", file, *names)
-
-    return plant
-
-
-def cut(file: Path, left: int = 0) -> None:
-    os.truncate(file, left or file.stat().st_size // 2)
-
-
-FIXED = "-O vpc -o subformat=fixed"
-FAULTS: list[tuple[Format, Callable[[Path], object], str]] = [
-    (Raw(), converted("-O qcow2"), "does not begin with a partition table"),
-    (Raw(), lambda file: damage(file, small_disk.SIZE, b"x"), "whole sector"),
-    (Vmdk(), converted("-O vmdk -o adapter_type=lsilogic"), "is monolithicSparse, not"),
-    (Vmdk(), converted("-O vmdk -o subformat=streamOptimized"), "not for a SCSI"),
-    (Vmdk(), cut, "is damaged|not a vmdk"),
-    (Vmdk(), lambda file: cut(file, file.stat().st_size - 512), "with the end marker"),
-    (Vhd(), converted("-O vpc -o force_size=on"), "is of type 3, not fixed"),
-    (Vhd(), converted(FIXED), "not a whole number of MiB"),
-    (Vhd(), converted(f"{FIXED},force_size=on", 19 * MIB), "smaller than 20 MiB"),
-    (Vhd(), lambda file: damage(file, -1, b"\1"), "checksum of its footer"),
-    (Vhd(), cut, "does not end with the footer"),
-    (Vhd(), lambda file: file.write_bytes(bytes(MIB) + file.read_bytes()), "and a footer"),
-    (Gce(), archived("posix"), "not of the old GNU format"),
-    (Gce(), archived("oldgnu", names=("disk.raw", "x")), "holds disk.raw, x, not"),
-    (Gce(), archived("oldgnu", size=GIB + MIB), "not a whole number of GiB"),
-    (Gce(), cut, "not a whole tar file"),
+OTHER = "qemu-img convert -f raw other.raw $file -O"
+PACKED = "mv other.raw disk.raw; truncate -s 1G disk.raw; tar -Szcf $file disk.raw"
+FAULTS: list[tuple[Format, str, str]] = [
+    (Raw(), f"{OTHER} qcow2", "does not begin with a partition table"),
+    (Raw(), "echo >>$file", "whole sector"),
+    (Vmdk(), f"{OTHER} vmdk -o adapter_type=lsilogic", "is monolithicSparse, not"),
+    (Vmdk(), f"{OTHER} vmdk -o subformat=streamOptimized", "not for a SCSI"),
+    (Vmdk(), "truncate -s 1K $file", "is damaged|not a vmdk"),
+    (Vmdk(), "truncate -s -512 $file", "with the end marker"),
+    (Vhd(), f"{OTHER} vpc -o force_size=on", "is of type 3, not fixed"),
+    (Vhd(), f"{OTHER} vpc -o subformat=fixed", "not a whole number of MiB"),
+    (
+        Vhd(),
+        f"truncate -s 19M other.raw; {OTHER} vpc -o subformat=fixed,force_size=on",
+        "smaller than 20 MiB",
+    ),
+    (Vhd(), r"truncate -s -1 $file; printf '\1' >>$file", "checksum of its footer"),
+    (Vhd(), "truncate -s -1M $file", "does not end with the footer"),
+    (Vhd(), "mv $file disk; head -c 1M /dev/zero | cat - disk >$file", "and a footer"),
+    (Gce(), f"{PACKED} --format=posix", "not of the old GNU format"),
+    (Gce(), f"touch x; {PACKED} x --format=oldgnu", "holds disk.raw, x, not"),
+    (Gce(), "mv other.raw disk.raw; tar -Szcf $file disk.raw --format=oldgnu", "number of GiB"),
+    (Gce(), "truncate -s -512 $file", "not a whole tar file"),
 ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "plant", "message"),
-    FAULTS,
-    ids=[f"{kind.name}: {message}" for kind, _, message in FAULTS],
-)
+@pytest.mark.parametrize(("kind", "plant", "message"), FAULTS)
 def test_file_that_its_cloud_refuses_is_refused(
-    kind: Format,
-    plant: Callable[[Path], None],
-    message: str,
-    image: Path,
-    exports: Path,
-    tmp_path: Path,
+    kind: Format, plant: str, message: str, image: Path, exports: Path, tmp_path: Path
 ) -> None:
-    file = kind.file(tmp_path, image)
-    shutil.copy(kind.file(exports, image), file)
-    unpacked = tmp_path / "unpacked"
-    unpacked.mkdir()
-    plant(file)
+    file = Path(shutil.copy(kind.file(exports, image), tmp_path))
+    with (tmp_path / "other.raw").open("wb") as other:
+        other.truncate(small_disk.SIZE)
+    subprocess.run(["sh", "-ec", plant], cwd=tmp_path, env={**os.environ, "file": file}, check=True)
     with pytest.raises(ExportError, match=message):
-        kind.unpack(file, unpacked)
+        kind.unpack(file, tmp_path)
 
 
 # When it is made
@@ -280,17 +230,10 @@ def test_only_outdated_exports_are_made(
     image = write_image(tmp_path / "image")
     assert export(image, "vhd") == {VHD}
     assert export(image, "vhd box") == BOXES
-    shown = capsys.readouterr().out
-    for step in (r"1/5 .*\] what is exported", r"2/5 .*\] vhd", r"4/5 .*\] virtualbox box"):
-        assert re.search(rf"^\[{step}", shown, re.MULTILINE), step
-    before = state(folder)
     assert export(image, "vhd qcow2") == set()
     shown = capsys.readouterr().out
     assert "nothing to do" in shown
     assert "qcow2: that is the image itself" in shown
-    assert state(folder) == before
-    damage(folder / VHD, 100, b"damaged")
-    assert export(image, "vhd box") == {VHD}
     write_image(tmp_path / "image", b"another release")
     assert export(image, "vhd box") == {VHD, *BOXES}
     assert_whole(folder, {VHD, *BOXES})

@@ -84,7 +84,7 @@ def prerequisites(host: Host) -> Path:
     (host.folder / "build" / "venv" / "locks.sha256").write_text(locks)
     host.program("bin/uname", "#!/bin/sh\necho ${MACHINE:-x86_64}\n")
     host.program("bin/dpkg-query", LACKS)
-    host.program("bin/sudo", CALLS + '[ "$*" != "-n true" ]\n')
+    host.program("bin/sudo", CALLS + '[ "$*" != "-n true" ] && [ -z "$REFUSED" ]\n')
     host.program("bin/apt-cache", '#!/bin/sh\n[ "$2" != packer ]\n')
     return script
 
@@ -108,6 +108,11 @@ def test_sudo_asks_for_its_password_before_apt_installs(host: Host, prerequisite
     ("environment", "calls", "refused"),
     [
         ({"MACHINE": "aarch64"}, 0, "this host is aarch64: Laurel bakes and tests amd64 images"),
+        (
+            {"LACKS": "mmdebstrap", "REFUSED": "1"},
+            2,
+            "run this in a terminal, or as root, to install: mmdebstrap",
+        ),
         ({"LACKS": "packer"}, 3, "archive has no packer: install it from developer.hashicorp.com/"),
     ],
 )
@@ -116,17 +121,9 @@ def test_unsuitable_host_is_refused(
 ) -> None:
     ran = host.run(prerequisites, **environment)
     assert ran.returncode == 1
-    assert ran.stderr.startswith("prerequisites: this ")
+    assert ran.stderr.startswith("prerequisites: ")
     assert refused in ran.stderr
     assert len(host.calls()) == calls
-
-
-def test_refused_sudo_names_what_to_install(host: Host, prerequisites: Path) -> None:
-    host.program("bin/sudo", CALLS + "exit 1\n")
-    ran = host.run(prerequisites, LACKS="mmdebstrap")
-    assert ran.returncode == 1
-    assert "run this in a terminal, or as root, to install: mmdebstrap" in ran.stderr
-    assert len(host.calls()) == 2
 
 
 # The Makefile
@@ -186,6 +183,4 @@ def test_base_disk_is_built_in_a_folder_with_a_blank(host: Host) -> None:
     ran = host.run(host.folder / "packer" / "base" / "build.sh", var_file, "tcg", output)
     assert ran.returncode == 0, ran.stderr
     host.run("qemu-img", "convert", "-O", "raw", output, raw)
-    for path in ("/install-boot-loader.sh", "/etc"):
-        stat = host.run("debugfs", "-R", f"stat {path}", f"{raw}?offset={66 << 20}").stdout
-        assert "Mode:  0755" in stat
+    assert "0755" in host.run("debugfs", "-R", "stat /etc", f"{raw}?offset={66 << 20}").stdout
