@@ -32,8 +32,8 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def written(sources: Path, *, dirty: bool = False) -> tuple[list[tarfile.TarInfo], dict[str, str]]:
-    """Write a payload; return its members, and their contents by name."""
+def written(sources: Path, *, dirty: bool = False) -> dict[str, tuple[tarfile.TarInfo, str]]:
+    """Write a payload; return its members and their contents by name."""
     target = sources / "payload.tar.gz"
     payload.write(
         target,
@@ -44,15 +44,13 @@ def written(sources: Path, *, dirty: bool = False) -> tuple[list[tarfile.TarInfo
         dirty=dirty,
         uv=sources / "uv",
     )
-    subprocess.run(["tar", "-xzf", target, "--one-top-level"], cwd=sources, check=True)
     with tarfile.open(target) as tar:
-        members = tar.getmembers()
-    return members, {each.name: (sources / "payload" / each.name).read_text() for each in members}
+        return {member.name: (member, tar.extractfile(member).read().decode()) for member in tar}
 
 
 def test_payload_has_the_layout_that_provision_sh_expects(sources: Path) -> None:
-    members, texts = written(sources)
-    assert texts == {
+    members = written(sources)
+    assert {name: text for name, (_, text) in members.items()} == {
         "provision/provision.sh": "provision.sh\n",
         "app/.gitignore": "db.sqlite3\n",
         "app/chat/views.py": "views.py\n",
@@ -60,9 +58,9 @@ def test_payload_has_the_layout_that_provision_sh_expects(sources: Path) -> None
         "settings.env": "PROCESSES=2\nSITE_HOSTS=é\n",
         "build.env": "SOURCE_REVISION=abc123\nSOURCE_DIRTY=no\n",
     }
-    executable = {member.name for member in members if member.mode & 0o111}
+    executable = {name for name, (member, _) in members.items() if member.mode & 0o111}
     assert executable == {"provision/provision.sh", "bin/uv"}
-    for member in members:  # not who built it
+    for member, _ in members.values():  # not who built it
         assert (member.uid, member.gid) == (0, 0)
         assert {member.uname, member.gname} <= {"root", ""}
 
@@ -75,14 +73,15 @@ def test_build_environment_of_the_host_is_included(
     monkeypatch.setenv("SSL_CERT_FILE", str(sources / "link.pem"))
     monkeypatch.setenv("http_proxy", "http://lower.example")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128/?a&b")
-    members, texts = written(sources, dirty=True)
-    assert {member.name: member for member in members}["ca.pem"].isfile()
-    assert texts["ca.pem"] == "certificates\n"
-    assert "SOURCE_DIRTY=yes\n" in texts["build.env"]
-    assert "proxy" not in texts["settings.env"]
+    members = written(sources, dirty=True)
+    bundle, certificates = members["ca.pem"]
+    assert bundle.isfile()
+    assert certificates == "certificates\n"
+    assert "SOURCE_DIRTY=yes\n" in members["build.env"][1]
+    assert "proxy" not in members["settings.env"][1]
     shown = subprocess.run(
         ["bash", "-c", 'source /dev/stdin; printf %s "$http_proxy $https_proxy"'],
-        input=texts["build.env"],
+        input=members["build.env"][1],
         env={},
         capture_output=True,
         text=True,

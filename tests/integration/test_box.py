@@ -21,8 +21,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the boxes, in a path with a blank; their base disk is small."""
     base = tmp_path / "base"
     base.mkdir()
-    small_disk.write(tmp_path / "raw")
-    small_disk.convert(tmp_path / "raw", base / "base.qcow2")
+    small_disk.write(base / "base.qcow2")
     monkeypatch.setattr(box, "BUILD", tmp_path / "a project" / "build")
     monkeypatch.setattr(BaseDisk, "index", lambda _: "0123")
     monkeypatch.setattr(BaseDisk, "build", lambda *_: base)

@@ -30,7 +30,6 @@ RAW, VHD, GCE = f"{NAME}.raw", f"{NAME}.vhd", f"{NAME}.tar.gz"
 BOXES = {f"{NAME}-libvirt.box", f"{NAME}-virtualbox.box"}
 ALL = {RAW, VHD, GCE, f"{NAME}.vmdk", f"{NAME}.ova", *BOXES}
 DESCRIPTIONS = {"SHA256SUMS", "manifest.json"}
-SIZE = small_disk.SIZE + 512  # of the image, in bytes: most formats need more
 make_vhd = Vhd.make
 
 
@@ -38,24 +37,11 @@ def run(*arguments: str | Path) -> str:
     return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
 
 
-def write_image(folder: Path, content: bytes = b"") -> Path:
-    """Write an image of SIZE in `folder`, with `content` in a free block of its root."""
-    folder.mkdir(parents=True, exist_ok=True)
-    raw = folder / "raw"
-    small_disk.write(raw)
-    with raw.open("r+b") as file:
-        file.truncate(SIZE)
-        file.seek(20 * MIB)
-        file.write(content)
-    image = folder / f"{NAME}.qcow2"
-    small_disk.convert(raw, image)
-    raw.unlink()
-    return image
-
-
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_image(tmp_path_factory.mktemp("image"))
+    image = tmp_path_factory.mktemp("image") / f"{NAME}.qcow2"
+    small_disk.write(image)
+    return image
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +95,7 @@ def assert_whole(folder: Path, names: set[str]) -> None:
 
 def test_everything_is_made_with_checksums(exports: Path) -> None:
     assert_whole(exports, ALL)
-    assert Vhd().unpack(exports / VHD, exports).size == small_disk.SIZE + MIB
+    assert Vhd().unpack(exports / VHD, exports).size == 25 * MIB
     # No holes are stored.
     for name in (RAW, VHD):
         assert (exports / name).stat().st_blocks * 512 < 4 * MIB
@@ -147,7 +133,7 @@ def test_ova_describes_its_system_disk_and_devices(
     text = ovf.read_text()
     for expected in (
         f'href="{vmdk.name}" ovf:size="{vmdk.stat().st_size}"',
-        f'capacity="{SIZE}"',
+        f'capacity="{small_disk.SIZE}"',
         f'osType="{kind}"',
         "VirtualSCSI",
         "VmxNet3",
@@ -212,7 +198,7 @@ def test_file_that_its_cloud_refuses_is_refused(
 ) -> None:
     file = Path(shutil.copy(kind.file(exports, image), tmp_path))
     with (tmp_path / "other.raw").open("wb") as other:
-        other.truncate(small_disk.SIZE)
+        other.truncate(24 * MIB + 512)
     subprocess.run(["sh", "-ec", plant], cwd=tmp_path, env={**os.environ, "file": file}, check=True)
     with pytest.raises(ExportError, match=message):
         kind.unpack(file, tmp_path)
@@ -227,14 +213,15 @@ def test_only_outdated_exports_are_made(
     folder: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    image = write_image(tmp_path / "image")
+    image = tmp_path / f"{NAME}.qcow2"
+    small_disk.write(image)
     assert export(image, "vhd") == {VHD}
     assert export(image, "vhd box") == BOXES
     assert export(image, "vhd qcow2") == set()
     shown = capsys.readouterr().out
     assert "nothing to do" in shown
     assert "qcow2: that is the image itself" in shown
-    write_image(tmp_path / "image", b"another release")
+    small_disk.write(image, b"another release")
     assert export(image, "vhd box") == {VHD, *BOXES}
     assert_whole(folder, {VHD, *BOXES})
 
@@ -252,7 +239,8 @@ def fill_the_disk(_kind: Vhd, _source: Source, target: Path) -> None:
 
 
 def make_of_other_content(kind: Vhd, source: Source, target: Path) -> None:
-    other = write_image(source.folder("other"), b"other")
+    other = source.work / "other.qcow2"
+    small_disk.write(other, b"other")
     make_vhd(kind, Source(other, source.digest, source.work, source.log), target)
 
 

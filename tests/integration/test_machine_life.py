@@ -95,16 +95,13 @@ def test_failed_wait_shows_the_console_once(image: Path, tmp_path: Path) -> None
     with make(image, tmp_path) as machine:
         machine.start()
         machine.wait_for_console(GREETING, timeout=60)
-        with pytest.raises(MachineTimeoutError, match="unit: SSH: not so after ") as caught:
-            machine.wait_for_ssh(0.2)
-        assert str(caught.value).count(GREETING) == 1
         with pytest.raises(MachineTimeoutError, match="after the power button"):
             machine.shutdown(0.2)
         assert machine.pid is not None
         Timer(0.2, os.kill, (machine.pid, signal.SIGTERM)).start()
         with pytest.raises(MachineError, match=r"QEMU has exited by itself.*signal 15") as ended:
             machine.wait_for_http("/", timeout=60)
-        assert GREETING in str(ended.value)
+        assert str(ended.value).count(GREETING) == 1
 
 
 def test_kernel_panic_ends_a_wait_and_is_tried_again_twice(
