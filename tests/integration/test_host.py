@@ -1,4 +1,4 @@
-"""The build host: prerequisites.sh, the Makefile's options, and paths with blanks."""
+"""The build host: prerequisites.sh, the Makefile's options, up.sh, and paths with blanks."""
 
 import os
 import shutil
@@ -30,7 +30,8 @@ class Host:
         target = self.folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if (self.top / name).is_dir():
-            return shutil.copytree(self.top / name, target)
+            hidden = shutil.ignore_patterns(".vagrant", "settings.env")
+            return shutil.copytree(self.top / name, target, ignore=hidden)
         return Path(shutil.copy(self.top / name, target))
 
     def program(self, path: str, text: str = CALLS) -> None:
@@ -76,12 +77,8 @@ def prerequisites(host: Host) -> Path:
     script.write_text(text)
     for name in ("app/requirements.txt", "tests/requirements.txt", "provision/uv.txt"):
         host.copy(name)
-    # The Python tools are up to date.
-    locks = host.run(
-        "bash", "-c", "cat {app,tests}/requirements.txt provision/uv.txt | sha256sum"
-    ).stdout
-    (host.folder / "build" / "venv").mkdir(parents=True)
-    (host.folder / "build" / "venv" / "locks.sha256").write_text(locks)
+    tools = "mkdir -p build/venv; cat {app,tests}/requirements.txt provision/uv.txt | sha256sum"
+    host.run("bash", "-c", f"({tools}) >locks; mv locks build/venv/locks.sha256")
     host.program("bin/uname", "#!/bin/sh\necho ${MACHINE:-x86_64}\n")
     host.program("bin/dpkg-query", LACKS)
     host.program("bin/sudo", CALLS + '[ "$*" != "-n true" ] && [ -z "$REFUSED" ]\n')
@@ -157,6 +154,24 @@ def test_test_fast_needs_the_tools(makefile: Host) -> None:
     assert ran.returncode
     assert "build/venv is missing: run `make test` once" in ran.stderr
     assert makefile.calls() == []
+
+
+def test_make_vagrant_replaces_the_developers_file_by_given_settings(host: Host) -> None:
+    for folder in ("packer", "provision", "vagrant"):
+        host.copy(folder)
+    (host.folder / "build").mkdir()
+    (host.folder / "build/venv").symlink_to((host.top / "build/venv").resolve())
+    for program in ("bin/vagrant", "bin/virsh", "packer/prerequisites.sh"):
+        host.program(program)
+    file = host.folder / "vagrant/settings.env"
+    host.run("vagrant/up.sh", OS="debian-13")
+    assert not file.exists()
+    file.write_text("# mine\nDEVELOPMENT=yes\n")
+    host.run("vagrant/up.sh", OS="debian-13")
+    assert file.read_text() == "# mine\nDEVELOPMENT=yes\n"
+    host.run("vagrant/up.sh", APP="app", PROCESSES="2", SITE_HOSTS="a.example,b.example")
+    assert sorted(file.read_text().split()) == ["PROCESSES=2", "SITE_HOSTS=a.example,b.example"]
+    assert host.calls().count("vagrant up --provider=libvirt") == 3
 
 
 # Paths with blanks

@@ -2,12 +2,14 @@
 
 import socket
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from unittest.mock import Mock
 
 import pytest
 from machine import MachineError, MachineTimeoutError, RemoteHost, UnreachableError
 from machine.ssh import Connection
+from machine.vagrant import vagrant_host
 
 
 @pytest.mark.parametrize(
@@ -54,3 +56,16 @@ def test_http_wait_ignores_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(MachineTimeoutError, match=r"GET /x gives 200: .*last: 404"):
             host.wait_for_http("/x", timeout=0)
         site.shutdown()
+
+
+def test_stopped_or_missing_machine_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MachineError, match="vagrant is not installed: run `make vagrant`"):
+        vagrant_host(tmp_path)
+    program = tmp_path / "vagrant"
+    program.write_text("#!/bin/sh\necho Not ready for SSH >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(MachineError, match=r"run `make vagrant` first\nNot ready for SSH"):
+        vagrant_host(tmp_path)
