@@ -7,37 +7,36 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from acceptance import settings
 from bench import servers
 from machine import MachineError, RemoteHost, Result
 
 
-def run_checks(top: Path, *arguments: str, disrupt: str = "") -> subprocess.CompletedProcess[str]:
+def collected(top: Path, *arguments: str, disrupt: str) -> subprocess.CompletedProcess[str]:
+    disruptive = "disruptive or new_workers or writes or after_restart"
+    command = ("--collect-only", "-q", "--host=admin@192.0.2.1", "-m", disruptive)
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *arguments],
+        [sys.executable, "-m", "pytest", *command, *arguments],
         cwd=top / "tests" / "acceptance",
         env={**os.environ, "DISRUPT": disrupt},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         check=False,
     )
 
 
 def test_checks_disrupt_host_only_when_asked(top: Path) -> None:
-    disruptive = "disruptive or new_workers or writes or after_restart"
-    command = ("--collect-only", "--host=admin@192.0.2.1", "-m", disruptive)
-    asked = run_checks(top, "any_site/test_recovery.py", *command, disrupt="1")
+    asked = collected(top, "any_site/test_recovery.py", disrupt="1")
     assert "test_a_killed_service_is_back[as-found-nginx]" in asked.stdout
-    unasked = run_checks(top, "any_site", "chat_site", *command)
+    unasked = collected(top, "any_site", "chat_site", disrupt="")
     assert unasked.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, unasked.stdout
     assert "not checked: test_a_killed_service_is_back: kills, restarts" in unasked.stdout
     assert "not checked: the stage after-reboot: the host is restarted only" in unasked.stdout
 
 
-def test_malformed_setting_is_a_usage_error(top: Path) -> None:
-    ended = run_checks(top, "any_site/test_site.py", "--setting=uvicorn")
-    assert ended.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "--setting: 'uvicorn' is not NAME=VALUE" in ended.stdout
+def test_malformed_setting_is_refused() -> None:
+    with pytest.raises(ValueError, match="'uvicorn' is not NAME=VALUE"):
+        settings.given(["uvicorn"])
 
 
 def test_bench_loads_host_only_when_asked(
@@ -52,37 +51,31 @@ def test_bench_loads_host_only_when_asked(
     assert servers.parse(command).rows == ["daphne", "core", "daphne"]
 
 
-class LocalHost(RemoteHost):
-    """This host, with a `laurel` in `folder` that logs its arguments and input."""
+LAUREL = """#!/bin/sh
+cd "${0%/*}"
+echo "$1" "$2" >>log
+[ "$1" != reload ] || [ ! -e broken ] || exit 1
+[ "$2" != dumpdata ] || echo history
+[ "$2" != loaddata ] || cat >>log
+"""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__("debian@bench")
-        self.log = folder / "log"
-        self._environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
-        laurel = folder / "laurel"
-        laurel.write_text(f"""#!/bin/sh
-            echo "$1" "$2" >>{self.log}
-            [ "$1" != reload ] || [ ! -e {folder}/broken ] || exit 1
-            [ "$2" != dumpdata ] || echo history
-            [ "$2" != loaddata ] || cat >>{self.log}
-        """)
-        laurel.chmod(0o755)
+
+class LocalHost(RemoteHost):
+    """This host."""
 
     def execute(self, command: str, *, stdin: str = "", **_: float) -> Result:
-        ran = subprocess.run(
-            ["sh", "-c", command],
-            input=stdin,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        shell = ["sh", "-c", command]
+        ran = subprocess.run(shell, input=stdin, capture_output=True, text=True, check=False)
         return Result(ran.returncode, ran.stdout, ran.stderr)
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> LocalHost:
-    return LocalHost(tmp_path)
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalHost:
+    """This host, with a `laurel` that logs its arguments and input."""
+    (tmp_path / "laurel").write_text(LAUREL)
+    (tmp_path / "laurel").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return LocalHost("debian@bench")
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +102,7 @@ def test_bench_puts_host_back(
             raise end
     assert [file.read_bytes() for file in written] == [b"as found \xff"] * 2
     assert [file.stat().st_mode & 0o777 for file in written] == [0o640] * 2
-    assert host.log.read_text().split("\n") == [
+    assert (tmp_path / "log").read_text().split("\n") == [
         *("manage dumpdata", "reload ", "manage shell", "manage loaddata", "history", "")
     ]
     assert list(tmp_path.glob("*.as-found")) == []

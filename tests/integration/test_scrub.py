@@ -172,14 +172,13 @@ def test_unusable_file_system_is_refused(tmp_path: Path, request_: str, refused:
         disk.scrub()
 
 
-@pytest.mark.parametrize(("fails", "code"), [("-fyD", 4), ("-fn", 1)])
 def test_file_system_with_errors_left_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str, code: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = Disk(tmp_path)
     checker = tmp_path / "e2fsck"
-    checker.write_text(f'#!/bin/sh\necho this is wrong\n[ "$1" != {fails} ] || exit {code}\n')
+    checker.write_text('#!/bin/sh\necho this is wrong\n[ "$1" != -fn ] || exit 1\n')
     checker.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with pytest.raises(ScrubError, match=f"can't be scrubbed: e2fsck {fails} said: this is wrong"):
+    with pytest.raises(ScrubError, match="can't be scrubbed: e2fsck -fn said: this is wrong"):
         disk.scrub()
