@@ -107,7 +107,9 @@ def test_interrupt_ends_the_command_and_its_child(
     cleaned = tmp_path / "cleaned"
     clean_up = f"lambda *_: (open({str(cleaned)!r}, 'w'), os._exit(0))"
     program = WITH_A_CHILD.format(child=clean_up if cleans_up else "signal.SIG_IGN")
+    started = time.monotonic()
     pids = interrupt_at_first_line(log, [sys.executable, "-c", program])
+    assert time.monotonic() - started < 30, "it waited for the child"
     left = [pid for pid in pids if still_runs(pid)]
     for pid in left:
         os.kill(pid, signal.SIGKILL)
