@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,44 +9,32 @@ import pytest
 INSTANCES = "/var/lib/cloud/instances"
 
 
-@pytest.fixture
-def begin_again(machine_files: Path, tmp_path: Path) -> Callable[[], list[str]]:
-    """Runs a copy of begin-again that reads instances from tmp_path; returns its output."""
+@pytest.mark.parametrize(
+    ("complete", "cut_off"),
+    [([], []), (["i-one", "i-two"], []), ([], ["i-two"]), (["i-one"], ["i-two"])],
+    ids=["new disk", "later boot", "cut off", "cut off on the disk of another instance"],
+)
+def test_only_a_cut_off_first_boot_begins_again(
+    machine_files: Path, tmp_path: Path, complete: list[str], cut_off: list[str]
+) -> None:
     text = (machine_files / "usr/lib/laurel/begin-again").read_text()
     assert text.count(INSTANCES) == 1
     program, cloud_init = tmp_path / "begin-again", tmp_path / "cloud-init"
-    program.write_text(text.replace(INSTANCES, f"{tmp_path}/instances"))
+    program.write_text(text.replace(INSTANCES, str(tmp_path / "instances")))
     cloud_init.write_text('#!/bin/sh\necho "cloud-init $*"\n')
     for file in (program, cloud_init):
         file.chmod(0o755)
+    for instance in (*complete, *cut_off):
+        (tmp_path / "instances" / instance).mkdir(parents=True)
+    for instance in complete:
+        (tmp_path / "instances" / instance / "laurel-complete").touch()
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    return lambda: subprocess.run(
-        [program], env=environment, check=True, stdout=subprocess.PIPE, text=True
-    ).stdout.splitlines()
-
-
-def begin(folder: Path, *instances: str, complete: bool) -> None:
-    for instance in instances:
-        (folder / "instances" / instance / "sem").mkdir(parents=True)
-        if complete:
-            (folder / "instances" / instance / "laurel-complete").touch()
-
-
-@pytest.mark.parametrize("complete", [[], ["i-one", "i-two"]], ids=["new disk", "later boots"])
-def test_other_boots_are_left_alone(
-    begin_again: Callable[[], list[str]], tmp_path: Path, complete: list[str]
-) -> None:
-    begin(tmp_path, *complete, complete=True)
-    assert begin_again() == []
-
-
-@pytest.mark.parametrize("before", [[], ["i-one"]], ids=["new disk", "disk of another instance"])
-def test_cut_off_first_boot_begins_again(
-    begin_again: Callable[[], list[str]], tmp_path: Path, before: list[str]
-) -> None:
-    begin(tmp_path, *before, complete=True)
-    begin(tmp_path, "i-two", complete=False)
-    assert begin_again() == [
-        "laurel: the first boot as i-two was cut off: cloud-init starts it again",
-        "cloud-init clean",
+    shown = subprocess.check_output([program], env=environment, text=True)
+    assert shown.splitlines() == [
+        line
+        for instance in cut_off
+        for line in (
+            f"laurel: the first boot as {instance} was cut off: cloud-init starts it again",
+            "cloud-init clean",
+        )
     ]

@@ -7,14 +7,17 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from acceptance import settings
 from bench import servers
 from machine import MachineError, RemoteHost, Result
 
 
-def collect(top: Path, *arguments: str, disrupt: str = "") -> subprocess.CompletedProcess[str]:
+def collected(top: Path, *arguments: str, disrupt: str) -> subprocess.CompletedProcess[str]:
+    disruptive = "disruptive or new_workers or writes or after_restart"
+    command = ("--collect-only", "-q", "--host=admin@192.0.2.1", "-m", disruptive)
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/acceptance", "--collect-only", "-q", *arguments],
-        cwd=top,
+        [sys.executable, "-m", "pytest", *command, *arguments],
+        cwd=top / "tests" / "acceptance",
         env={**os.environ, "DISRUPT": disrupt},
         capture_output=True,
         text=True,
@@ -23,29 +26,17 @@ def collect(top: Path, *arguments: str, disrupt: str = "") -> subprocess.Complet
 
 
 def test_checks_disrupt_host_only_when_asked(top: Path) -> None:
-    disruptive = ("-m", "disruptive or new_workers or writes or after_restart")
-    asked = collect(top, "--host=admin@192.0.2.1", *disruptive, disrupt="1")
+    asked = collected(top, "any_site/test_recovery.py", disrupt="1")
     assert "test_a_killed_service_is_back[as-found-nginx]" in asked.stdout
-    unasked = collect(top, "--host=admin@192.0.2.1", *disruptive)
+    unasked = collected(top, "any_site", "chat_site", disrupt="")
     assert unasked.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, unasked.stdout
     assert "not checked: test_a_killed_service_is_back: kills, restarts" in unasked.stdout
     assert "not checked: the stage after-reboot: the host is restarted only" in unasked.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--image=x", "--setting=uvicorn"], "--setting: 'uvicorn' is not NAME=VALUE"),
-        ([], "name what to check: --image, --vagrant or --host"),
-    ],
-)
-def test_wrong_target_is_a_usage_error(top: Path, arguments: list[str], message: str) -> None:
-    command = [sys.executable, "-m", "pytest", "tests/acceptance", "-k", "no_unit_has_failed"]
-    ended = subprocess.run(
-        [*command, *arguments], cwd=top, capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == pytest.ExitCode.USAGE_ERROR
-    assert message in ended.stdout + ended.stderr
+def test_malformed_setting_is_refused() -> None:
+    with pytest.raises(ValueError, match="'uvicorn' is not NAME=VALUE"):
+        settings.given(["uvicorn"])
 
 
 def test_bench_loads_host_only_when_asked(
@@ -60,35 +51,34 @@ def test_bench_loads_host_only_when_asked(
     assert servers.parse(command).rows == ["daphne", "core", "daphne"]
 
 
-class LocalHost(RemoteHost):
-    """This host, with a `laurel` in `folder` that logs its arguments and input."""
+LAUREL = """#!/bin/sh
+cd "${0%/*}"
+echo "$1" "$2" >>log
+[ "$1" != reload ] || [ ! -e broken ] || exit 1
+[ "$2" != dumpdata ] || echo history
+[ "$2" != loaddata ] || cat >>log
+"""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__("debian@bench")
-        self.log = folder / "log"
-        self._environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
-        laurel = folder / "laurel"
-        laurel.write_text(f"""#!/bin/sh
-            echo "$1" "$2" >>{self.log}
-            [ "$1" != reload ] || [ ! -e {folder}/broken ] || exit 1
-            [ "$2" != dumpdata ] || echo history
-            [ "$2" != loaddata ] || cat >>{self.log}
-        """)
-        laurel.chmod(0o755)
+
+class LocalHost(RemoteHost):
+    """This host."""
 
     def execute(self, command: str, *, stdin: str = "", **_: float) -> Result:
-        ran = subprocess.run(
-            ["sh", "-c", command],
-            input=stdin,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        shell = ["sh", "-c", command]
+        ran = subprocess.run(shell, input=stdin, capture_output=True, text=True, check=False)
         return Result(ran.returncode, ran.stdout, ran.stderr)
 
 
 @pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalHost:
+    """This host, with a `laurel` that logs its arguments and input."""
+    (tmp_path / "laurel").write_text(LAUREL)
+    (tmp_path / "laurel").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return LocalHost("debian@bench")
+
+
+@pytest.fixture(autouse=True)
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that the benchmark writes on a host."""
     files = [tmp_path / "site.env", tmp_path / "urls.py"]
@@ -103,9 +93,8 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 @pytest.mark.parametrize("end", [None, MachineError, KeyboardInterrupt])
 def test_bench_puts_host_back(
-    tmp_path: Path, written: list[Path], end: type[BaseException] | None
+    host: LocalHost, written: list[Path], tmp_path: Path, end: type[BaseException] | None
 ) -> None:
-    host = LocalHost(tmp_path)
     with pytest.raises(end) if end else nullcontext(), servers.as_found(host):
         for file in written:
             file.write_text("other")
@@ -113,26 +102,24 @@ def test_bench_puts_host_back(
             raise end
     assert [file.read_bytes() for file in written] == [b"as found \xff"] * 2
     assert [file.stat().st_mode & 0o777 for file in written] == [0o640] * 2
-    assert host.log.read_text().split("\n") == [
+    assert (tmp_path / "log").read_text().split("\n") == [
         *("manage dumpdata", "reload ", "manage shell", "manage loaddata", "history", "")
     ]
     assert list(tmp_path.glob("*.as-found")) == []
 
 
-def test_bench_reports_host_that_is_not_put_back(tmp_path: Path, written: list[Path]) -> None:
-    host = LocalHost(tmp_path)
+def test_bench_reports_host_that_is_not_put_back(host: LocalHost, tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="debian@bench is not as it was"), servers.as_found(host):
         (tmp_path / "broken").touch()
-    copy = tmp_path / "urls.py.as-found"
-    copy.write_text("of an earlier run")
+
+
+def test_bench_does_not_begin_on_an_unsuitable_host(
+    host: LocalHost, written: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "urls.py.as-found").write_text("of an earlier run")
     with pytest.raises(MachineError, match=f"mv it to {written[1]}"), servers.as_found(host):
-        raise AssertionError("the next run must not begin")
-    assert copy.read_text() == "of an earlier run"
-
-
-def test_bench_refuses_another_project(tmp_path: Path, written: list[Path]) -> None:
+        raise AssertionError("it began")
     written[1].unlink()
-    host = LocalHost(tmp_path)
     with pytest.raises(MachineError, match="does not serve our own chat"), servers.as_found(host):
-        raise AssertionError("the run must not begin")
-    assert not host.log.exists()
+        raise AssertionError("it began")
+    assert (tmp_path / "urls.py.as-found").read_text() == "of an earlier run"

@@ -1,4 +1,4 @@
-"""The build host: prerequisites.sh, the Makefile's options, and paths with blanks."""
+"""The build host: prerequisites.sh, the Makefile's options, up.sh, and paths with blanks."""
 
 import os
 import shutil
@@ -19,19 +19,19 @@ class Host:
     def __init__(self, top: Path, folder: Path) -> None:
         self.top = top
         self.folder = folder
-        self.bin = folder / "bin"
-        self.calls = folder / "calls"
+        self.calls_file = folder / "calls"
         self.environment = {
             **{name: value for name, value in os.environ.items() if name != "MAKEFLAGS"},
-            "PATH": f"{self.bin}:/usr/bin:/bin:/usr/sbin:/sbin",
-            "CALLS": str(self.calls),
+            "PATH": f"{folder}/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "CALLS": str(self.calls_file),
         }
 
     def copy(self, name: str) -> Path:
         target = self.folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if (self.top / name).is_dir():
-            return shutil.copytree(self.top / name, target)
+            hidden = shutil.ignore_patterns(".vagrant", "settings.env")
+            return shutil.copytree(self.top / name, target, ignore=hidden)
         return Path(shutil.copy(self.top / name, target))
 
     def program(self, path: str, text: str = CALLS) -> None:
@@ -39,6 +39,9 @@ class Host:
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(text)
         program.chmod(0o755)
+
+    def calls(self) -> list[str]:
+        return self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
 
     def run(self, *command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -65,98 +68,62 @@ def host(top: Path, tmp_path: Path) -> Host:
 
 @pytest.fixture
 def prerequisites(host: Host) -> Path:
-    """The script, run by an ordinary user with all packages but those in $LACKS."""
+    """The script, run by an ordinary user with all packages except those in $LACKS."""
     script = host.copy("packer/prerequisites.sh")
     text = script.read_text()
-    assert text.count("((EUID != 0))") == 1
-    script.write_text(text.replace("((EUID != 0))", "((1))"))
+    for found, instead in (("((EUID != 0))", "((1))"), ("command -v packer", "false")):
+        assert text.count(found) == 1
+        text = text.replace(found, instead)
+    script.write_text(text)
     for name in ("app/requirements.txt", "tests/requirements.txt", "provision/uv.txt"):
         host.copy(name)
-    # The Python tools are up to date.
-    locks = host.run(
-        "bash", "-c", "cat {app,tests}/requirements.txt provision/uv.txt | sha256sum"
-    ).stdout
-    (host.folder / "build" / "venv").mkdir(parents=True)
-    (host.folder / "build" / "venv" / "locks.sha256").write_text(locks)
+    tools = "mkdir -p build/venv; cat {app,tests}/requirements.txt provision/uv.txt | sha256sum"
+    host.run("bash", "-c", f"({tools}) >locks; mv locks build/venv/locks.sha256")
     host.program("bin/uname", "#!/bin/sh\necho ${MACHINE:-x86_64}\n")
     host.program("bin/dpkg-query", LACKS)
-    host.program("bin/sudo", CALLS + '[ "$1" != -v ] || exit $REFUSES\n')
-    host.program("bin/apt-cache", "#!/bin/sh\nexit 0\n")
-    host.program("bin/packer")
+    host.program("bin/sudo", CALLS + '[ "$*" != "-n true" ] && [ -z "$REFUSED" ]\n')
+    host.program("bin/apt-cache", '#!/bin/sh\n[ "$2" != packer ]\n')
     return script
 
 
 def test_complete_host_installs_nothing(host: Host, prerequisites: Path) -> None:
     ran = host.run(prerequisites)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
-    assert not host.calls.exists()
+    assert host.calls() == []
 
 
-def test_other_architecture_is_refused_at_once(host: Host, prerequisites: Path) -> None:
-    ran = host.run(prerequisites, MACHINE="aarch64", LACKS="mmdebstrap")
-    assert ran.returncode == 1
-    assert ran.stderr.startswith(
-        "prerequisites: this host is aarch64: Laurel bakes and tests amd64"
-    )
-    assert not host.calls.exists()
-
-
-def test_missing_packages_are_installed_with_sudo(host: Host, prerequisites: Path) -> None:
+def test_sudo_asks_for_its_password_before_apt_installs(host: Host, prerequisites: Path) -> None:
     ran = host.run(prerequisites, "wrk", LACKS="mmdebstrap wrk")
     assert (ran.returncode, ran.stderr) == (0, "")
-    calls = host.calls.read_text().splitlines()
-    assert calls[0] == "sudo -n true"
-    assert calls[1].endswith(" update")
-    assert calls[2].endswith(" install mmdebstrap wrk")
+    asked, password, update, install = host.calls()
+    assert (asked, password) == ("sudo -n true", "sudo -v")
+    assert update.endswith(" update")
+    assert install.endswith(" install mmdebstrap wrk")
 
 
-@pytest.mark.parametrize("refuses", ["0", "1"])
-def test_sudo_asks_for_its_password_before_apt_runs(
-    host: Host, prerequisites: Path, refuses: str
+@pytest.mark.parametrize(
+    ("environment", "calls", "refused"),
+    [
+        ({"MACHINE": "aarch64"}, 0, "this host is aarch64: Laurel bakes and tests amd64 images"),
+        (
+            {"LACKS": "mmdebstrap", "REFUSED": "1"},
+            2,
+            "run this in a terminal, or as root, to install: mmdebstrap",
+        ),
+        ({"LACKS": "packer"}, 3, "archive has no packer: install it from developer.hashicorp.com/"),
+    ],
+)
+def test_unsuitable_host_is_refused(
+    host: Host, prerequisites: Path, environment: dict[str, str], calls: int, refused: str
 ) -> None:
-    host.program(
-        "bin/sudo", CALLS + '[ "$*" != "-n true" ] || exit 1\n[ "$1" != -v ] || exit $REFUSES'
-    )
-    ran = host.run(prerequisites, LACKS="mmdebstrap", REFUSES=refuses)
-    calls = host.calls.read_text().splitlines()
-    assert calls[:2] == ["sudo -n true", "sudo -v"]
-    assert (ran.returncode, len(calls)) == ((1, 2) if refuses == "1" else (0, 4))
-    assert ("run this in a terminal, or as root, to install: mmdebstrap" in ran.stderr) == (
-        refuses == "1"
-    )
-
-
-def test_system_without_a_packer_package_names_its_source(host: Host, prerequisites: Path) -> None:
-    (host.bin / "packer").unlink()
-    host.environment["PATH"] = f"{host.bin}:{host.folder}/tools"
-    for name in ("bash", "dirname", "readlink", "sed", "grep", "mkdir", "sha256sum", "cat", "env"):
-        host.program(f"tools/{name}", f'#!/bin/sh\nexec /usr/bin/{name} "$@"\n')
-    host.program("bin/apt-get")
-    host.program("bin/apt-cache", "#!/bin/sh\nexit 100\n")
-    ran = host.run("/usr/bin/bash", prerequisites, LACKS="packer")
+    ran = host.run(prerequisites, **environment)
     assert ran.returncode == 1
-    assert ran.stderr == (
-        "prerequisites: this system's archive has no packer: install it from"
-        " developer.hashicorp.com/packer/install\n"
-    )
-    assert " install " not in host.calls.read_text()
+    assert ran.stderr.startswith("prerequisites: ")
+    assert refused in ran.stderr
+    assert len(host.calls()) == calls
 
 
 # The Makefile
-
-NAMES = (
-    "OS",
-    "APP",
-    "IMAGE",
-    "HOST",
-    "KEY",
-    "URL",
-    "DISRUPT",
-    "CHECKS",
-    "SECONDS",
-    "ROWS",
-    "SUITE",
-)
 
 
 @pytest.fixture
@@ -168,20 +135,16 @@ def makefile(host: Host) -> Host:
     return host
 
 
-def test_exported_variables_of_a_shell_change_nothing(makefile: Host) -> None:
-    ran = makefile.run("make", "acceptance", **dict.fromkeys(NAMES, "exported"))
-    shown = ran.stdout.splitlines()
+def test_options_come_from_the_command_line_alone(makefile: Host) -> None:
+    names = ("OS", "APP", "IMAGE", "HOST", "KEY", "URL", "DISRUPT", "CHECKS", "SECONDS", "ROWS")
+    exported = dict.fromkeys((*names, "SUITE"), "exported")
+    shown = makefile.run("make", "acceptance", **exported).stdout.splitlines()
     assert shown[0] == "tests/prove.py stages"
-    assert {line.split("=")[0] for line in shown} & set(NAMES) == set()
-
-
-def test_command_line_reaches_the_programs(makefile: Host) -> None:
-    given = {name: f"{name} of mine" for name in NAMES if name != "SUITE"}
-    options = [f"{name}={value}" for name, value in given.items()]
-    ran = makefile.run("make", "acceptance", "SUITE=clouds", *options, HOST="exported")
-    shown = ran.stdout.splitlines()
-    assert shown[0] == "tests/prove.py clouds"
-    assert set(options) <= set(shown)
+    assert {line.split("=")[0] for line in shown} & set(exported) == set()
+    given = [f"{name}={name} of mine" for name in names]
+    shown = makefile.run("make", "acceptance", "SUITE=clouds", *given, **exported).stdout
+    assert shown.startswith("tests/prove.py clouds\n")
+    assert set(given) <= set(shown.splitlines())
 
 
 def test_test_fast_needs_the_tools(makefile: Host) -> None:
@@ -190,7 +153,25 @@ def test_test_fast_needs_the_tools(makefile: Host) -> None:
     ran = makefile.run("make", "test-fast")
     assert ran.returncode
     assert "build/venv is missing: run `make test` once" in ran.stderr
-    assert not makefile.calls.exists()
+    assert makefile.calls() == []
+
+
+def test_make_vagrant_replaces_the_developers_file_by_given_settings(host: Host) -> None:
+    for folder in ("packer", "provision", "vagrant"):
+        host.copy(folder)
+    (host.folder / "build").mkdir()
+    (host.folder / "build/venv").symlink_to((host.top / "build/venv").resolve())
+    for program in ("bin/vagrant", "bin/virsh", "packer/prerequisites.sh"):
+        host.program(program)
+    file = host.folder / "vagrant/settings.env"
+    host.run("vagrant/up.sh", OS="debian-13")
+    assert not file.exists()
+    file.write_text("# mine\nDEVELOPMENT=yes\n")
+    host.run("vagrant/up.sh", OS="debian-13")
+    assert file.read_text() == "# mine\nDEVELOPMENT=yes\n"
+    host.run("vagrant/up.sh", APP="app", PROCESSES="2", SITE_HOSTS="a.example,b.example")
+    assert sorted(file.read_text().split()) == ["PROCESSES=2", "SITE_HOSTS=a.example,b.example"]
+    assert host.calls().count("vagrant up --provider=libvirt") == 3
 
 
 # Paths with blanks
@@ -213,15 +194,8 @@ def test_base_disk_is_built_in_a_folder_with_a_blank(host: Host) -> None:
     host.program("bin/chroot", "#!/bin/sh\nexit 0\n")
     host.program("bin/qemu-system-x86_64", "#!/bin/sh\necho boot loader installed\n")
     var_file = host.copy("packer/os/debian-13.pkrvars.hcl")
-    output = host.folder / "base.qcow2"
+    output, raw = host.folder / "base.qcow2", host.folder / "disk.raw"
     ran = host.run(host.folder / "packer" / "base" / "build.sh", var_file, "tcg", output)
     assert ran.returncode == 0, ran.stderr
-    raw = host.folder / "disk.raw"
     host.run("qemu-img", "convert", "-O", "raw", output, raw)
-    system = f"{raw}?offset={66 << 20}"
-    fstab = host.run("debugfs", "-R", "cat /etc/fstab", system).stdout
-    assert fstab == (host.top / "packer/base/files/etc/fstab").read_text()
-    stat = host.run("debugfs", "-R", "stat /install-boot-loader.sh", system).stdout
-    assert "Mode:  0755" in stat
-    stat = host.run("debugfs", "-R", "stat /etc", system).stdout
-    assert "Mode:  0755" in stat
+    assert "0755" in host.run("debugfs", "-R", "stat /etc", f"{raw}?offset={66 << 20}").stdout

@@ -1,6 +1,8 @@
 """`make inspect`: what it prints, and what it refuses."""
 
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import inspection
@@ -9,42 +11,40 @@ import pytest
 from inspection import InspectionError
 from laurel.schema import BAKED
 
+Inspect = Callable[[str | Path], tuple[int, str, str]]
 UV = """#!/bin/sh
-echo "$*" >>"$CALLS"
-cat "$ANSWER" >&2
-test ! -s "$ANSWER"
+echo "$*" >>"${0%/*}/calls"
+cat "${0%/*}/answer" >&2
+test ! -s "${0%/*}/answer"
 """
 
 
 @pytest.fixture
-def uv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file with what uv answers; an empty file means that the requirements can be met."""
-    program, answer = tmp_path / "uv", tmp_path / "answer"
-    program.write_text(UV)
-    program.chmod(0o755)
-    answer.touch()
-    monkeypatch.setattr(payload, "UV", program)
-    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
-    monkeypatch.setenv("ANSWER", str(answer))
-    for name in ("OS", "APP", *BAKED):
+def inspect(
+    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Inspect:
+    """Inspects a project, and returns the exit code and what is printed.
+
+    tmp_path/answer is what uv answers; empty means that the requirements can be met.
+    """
+    uv = tmp_path / "uv"
+    uv.write_text(UV)
+    uv.chmod(0o755)
+    (tmp_path / "answer").touch()
+    monkeypatch.setattr(payload, "UV", uv)
+    for name in ("OS", *BAKED):
         monkeypatch.delenv(name, raising=False)
-    return answer
+
+    def inspect(project: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setenv("APP", str(top / "tests/projects" / project))
+        code = inspection.main()
+        return (code, *capsys.readouterr())
+
+    return inspect
 
 
-def inspected(
-    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> tuple[int, str, str]:
-    monkeypatch.setenv("APP", str(project))
-    code = inspection.main()
-    told = capsys.readouterr()
-    return code, told.out, told.err
-
-
-@pytest.mark.usefixtures("uv")
-def test_inspection_shows_each_finding_with_its_place(
-    top: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, err = inspected(top / "tests/projects/deep_root", monkeypatch, capsys)
+def test_inspection_shows_each_finding_with_its_place(inspect: Inspect) -> None:
+    code, out, err = inspect("deep_root")
     assert (code, err) == (0, "")
     lines = [line.split() for line in out.splitlines()]
     assert ["DJANGO_ROOT", "backend/src", "backend/src/manage.py"] in lines
@@ -52,35 +52,22 @@ def test_inspection_shows_each_finding_with_its_place(
     assert out.rstrip().endswith("`make image APP=tests/projects/deep_root`")
 
 
-@pytest.mark.usefixtures("uv")
-def test_each_problem_is_one_line(
-    top: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    refused = top / "tests/projects/refused/memory_layer"
-    code, _, err = inspected(refused, monkeypatch, capsys)
-    assert code == 1
-    assert err.startswith("inspect: garden/settings.py, line ")
-    assert len(err.splitlines()) == 1
-
-
-@pytest.mark.usefixtures("uv")
-def test_laurel_env_overrides_what_is_found(
-    top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_problem_is_one_line_unless_laurel_env_overrides_it(
+    inspect: Inspect, top: Path, tmp_path: Path
 ) -> None:
     project = shutil.copytree(top / "tests/projects/refused/memory_layer", tmp_path / "project")
+    code, _, err = inspect(project)
+    assert code == 1
+    assert re.fullmatch(r"inspect: garden/settings.py, line .*\n", err)
     (project / "laurel.env").write_text("PROCESSES=1\n")
-    code, out, _ = inspected(project, monkeypatch, capsys)
+    code, out, _ = inspect(project)
     assert code == 0
-    assert ["PROCESSES", "1", "laurel.env,", "line", "1"] in [
-        line.split() for line in out.splitlines()
-    ]
+    assert re.search(r"PROCESSES +1 +laurel.env, line 1\n", out)
 
 
-def test_unsolvable_requirements_are_refused(
-    uv: Path, top: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    uv.write_text("No solution found\n")
-    code, _, err = inspected(top / "tests/projects/long_poll", monkeypatch, capsys)
+def test_unsolvable_requirements_are_refused(inspect: Inspect, tmp_path: Path) -> None:
+    (tmp_path / "answer").write_text("No solution found\n")
+    code, _, err = inspect("long_poll")
     assert code == 1
     assert err == (
         "inspect: requirements.txt can't be installed for Python 3.13:\n"
@@ -88,53 +75,35 @@ def test_unsolvable_requirements_are_refused(
     )
 
 
-def test_package_without_a_wheel_is_noted(
-    uv: Path, top: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    uv.write_text("  x Failed to build `psycopg2==2.9.10`\n")
-    code, out, err = inspected(top / "tests/projects/source_build", monkeypatch, capsys)
+def test_package_without_a_wheel_is_noted(inspect: Inspect, tmp_path: Path) -> None:
+    (tmp_path / "answer").write_text("  x Failed to build `psycopg2==2.9.10`\n")
+    code, out, err = inspect("source_build")
     assert (code, err) == (0, "")
     assert "\nrequirements.txt: psycopg2==2.9.10 has no wheel for Python 3.13 " in out
-    uv.write_text("")
-    assert "has no wheel" not in inspected(top / "tests/projects/long_poll", monkeypatch, capsys)[1]
 
 
-def test_inspection_uses_the_systems_python(
-    uv: Path, top: Path, monkeypatch: pytest.MonkeyPatch
+def test_requirements_are_checked_for_the_python_of_the_site(
+    inspect: Inspect, plain_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OS", "debian-12")
-    monkeypatch.setenv("APP", str(top / "tests/projects/long_poll"))
-    assert inspection.main() == 0
-    assert "--python-version 3.11" in (uv.parent / "calls").read_text()
-    monkeypatch.setenv("SITE_PYTHON", "3.12")
-    assert inspection.main() == 0
-    assert "--python-version 3.12" in (uv.parent / "calls").read_text()
-
-
-def test_inspection_uses_the_python_of_laurel_env(
-    uv: Path, top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project = shutil.copytree(top / "tests/projects/long_poll", tmp_path / "project")
-    monkeypatch.setenv("APP", str(project))
-    (project / "requirements.txt").write_text(
+    assert inspect(plain_project)[0] == 0
+    assert "--python-version 3.11" in (tmp_path / "calls").read_text()
+    monkeypatch.setenv("OS", "debian-13")
+    (plain_project / "requirements.txt").write_text(
         "channels==3.0.5\nchannels-redis==3.4.1\ndjango==3.2.25\n"
     )
-    assert inspection.main() == 1
-    (project / "laurel.env").write_text('PROCESSES=2\nSITE_PYTHON="3.10"\n')
-    assert inspection.main() == 0
-    assert "--python-version 3.10" in (uv.parent / "calls").read_text()
-    monkeypatch.setenv("SITE_PYTHON", "system")
-    assert inspection.main() == 1
+    assert inspect(plain_project)[0] == 1
+    (plain_project / "laurel.env").write_text('SITE_PYTHON="3.10"\n')
+    assert inspect(plain_project)[0] == 0
+    assert "--python-version 3.10" in (tmp_path / "calls").read_text()
 
 
-def test_other_locks_are_converted_for_uv(uv: Path, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "Pipfile.lock").write_text(
-        '{"default": {"django": {"version": "==5.2", "hashes": []}}}'
-    )
-    inspection.refuse_unresolvable(project, "Pipfile.lock", "3.13")
-    assert "requirements.txt" in (uv.parent / "calls").read_text()
-    (project / "Pipfile.lock").write_text('{"default": {"ours": {"path": "./ours"}}}')
+@pytest.mark.usefixtures("inspect")
+def test_other_locks_are_converted_for_uv(tmp_path: Path) -> None:
+    lock = tmp_path / "Pipfile.lock"
+    lock.write_text('{"default": {"django": {"version": "==5.2", "hashes": []}}}')
+    inspection.refuse_unresolvable(tmp_path, lock.name, "3.13")
+    assert (tmp_path / "calls").read_text().endswith("/requirements.txt\n")
+    lock.write_text('{"default": {"ours": {"path": "./ours"}}}')
     with pytest.raises(InspectionError):
-        inspection.refuse_unresolvable(project, "Pipfile.lock", "3.13")
+        inspection.refuse_unresolvable(tmp_path, lock.name, "3.13")
