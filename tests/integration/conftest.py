@@ -13,7 +13,7 @@ __all__ = ["machine_files", "make_settings", "nginx_binary", "plain_project", "p
 def nginx_binary(top: Path) -> str:
     """Path of an nginx executable, unpacked from the host's archive if none is installed."""
     found = subprocess.run(
-        [top / "packer" / "nginx-binary.sh"], capture_output=True, text=True, check=False
+        [top / "tests" / "nginx-binary.sh"], capture_output=True, text=True, check=False
     )
     assert found.returncode == 0, found.stderr
     return found.stdout.strip()

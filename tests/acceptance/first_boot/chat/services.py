@@ -167,7 +167,7 @@ def redis() -> Iterator[str]:
 def balancer(ports: Sequence[int]) -> Iterator[str]:
     """Run an nginx that balances round-robin over `ports` of 127.0.0.1; yields its URL."""
     binary = subprocess.run(
-        [TOP / "packer/nginx-binary.sh"], check=True, capture_output=True, text=True
+        [TOP / "tests/nginx-binary.sh"], check=True, capture_output=True, text=True
     ).stdout.strip()
     (port,) = free_ports(1)
     servers = " ".join(f"server 127.0.0.1:{each};" for each in ports)
