@@ -146,8 +146,8 @@ WORD = string.ascii_letters + string.digits
                 f"default include hostnames 10.0.0.7 [2001:db8::7] [::FFFF:1.2.3.4] {WORD}-.a",
             )
         ),
-        {"TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,10.1.2.3/8 10.0.0.0/08 0.0.0.0/1 0.0.0.0"},
-        {"TRUSTED_PROXIES": "::1 ::1/128 2001:db8::/32 2001:DB8::1/32 ::ffff:1.2.3.4 ::/1"},
+        {"TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8,10.1.2.3/8 10.0.0.0/08 0.0.0.0/8 0.0.0.0"},
+        {"TRUSTED_PROXIES": "::1 ::1/128 2001:db8::/32 2001:DB8::1/32 ::ffff:1.2.3.4 2000::/16"},
         {"HTTP_SERVER": "gunicorn", "ASGI_PATHS": f"/{WORD}_./~+@- / // /a /a/ /A /t/n/r"},
         {"STATIC_URL": f"/{WORD}_.~-/a/b/", "MEDIA_URL": f"/{WORD}_.~-/a/"},
         {"STATIC_URL": "/~/", "MEDIA_URL": "/~/m/"},

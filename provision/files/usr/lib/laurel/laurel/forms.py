@@ -103,7 +103,8 @@ def network(value: str) -> None:
         raise ValueError("nginx takes no address with a zone (%)")
     read = ipaddress.ip_network(value, strict=False)
     mapped = read.version == 6 and read.network_address.ipv4_mapped
-    if read.prefixlen < (WIDEST_IPV4 if read.version == 4 else WIDEST_IPV6) or mapped:
+    widest = WIDEST_IPV4 if read.version == 4 else 96 + WIDEST_IPV4 if mapped else WIDEST_IPV6
+    if read.prefixlen < widest:
         raise ValueError("it covers too many addresses: any client there could forge its own")
     if "." in value.partition("/")[2]:
         raise ValueError(f"nginx takes no netmask: write {read}")
