@@ -64,6 +64,7 @@ def bake(plan: Plan, work: Path, progress: Progress) -> None:
 
     progress.step("what the image is made from")
     given = settings.given()
+    prepare.note_left_out(plan, progress)
     former = str(images.description(plan.name).get("base", ""))
     base_key = prepare.base_key(plan, progress, former)
     if images.is_current(plan.name, _key(plan, given, base_key)):
@@ -114,9 +115,10 @@ def bake(plan: Plan, work: Path, progress: Progress) -> None:
 
 def _key(plan: Plan, given: str, base_key: str) -> str:
     """The digest of the image's sources: template, steps, project, settings and base disk."""
-    folders = [PACKER, PROVISION, plan.project]
+    folders = [PACKER, PROVISION]
     without = [PACKER / name for name in NOT_IN_THE_IMAGE]
-    return sources.digest(folders, plan.os, given, base_key, without=without)
+    project = sources.listing(plan.project, plan.files)
+    return sources.digest(folders, plan.os, project, given, base_key, without=without)
 
 
 def _packer(

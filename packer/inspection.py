@@ -7,21 +7,28 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import payload
 import settings
+import sources
+from laurel.schema import words
 from progress import shown
 from project import given
 from project.examination import Examination, examine
 from project.findings import dependencies
 from project.findings.dependencies import DependencyError
 from project.given import GivenError
+from project.source import excluded
+from project.source.release_files import ReleaseFiles
 from project.source.tree import InspectionError as UnreadableError
 from run import attempt
 from settings import SettingError
+from sources import SourceError
 
 TOP = Path(__file__).resolve().parent.parent
+SHOWN = 20  # files that the report names
 
 
 class InspectionError(Exception):
@@ -36,11 +43,12 @@ def main() -> int:
         examined = examine(project, os.environ, version)
         print(*examined.report(), sep="\n")
         found = _settings(examined)
+        print(*left_out(project, release(project, found)), sep="\n")
         note = refuse_unresolvable(project, found["REQUIREMENTS"], version)
         if note:
             print(f"\n{note}")
         print(f"\nNo problems found: `make image APP={shown(project, TOP)}`")
-    except (InspectionError, SettingError) as error:
+    except (InspectionError, SettingError, SourceError) as error:
         print(*(f"inspect: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr)
         return 1
     return 0
@@ -63,6 +71,49 @@ def python_version(var_file: Path) -> str:
 def inspect(project: Path, version: str) -> dict[str, str]:
     """Every setting of a bake of `project`. Raises InspectionError if it cannot work."""
     return _settings(examine(project, os.environ, version))
+
+
+def release(project: Path, found: Mapping[str, str]) -> ReleaseFiles:
+    """What of `project` goes into the image, with its settings `found`.
+
+    Raises SourceError; InspectionError if a file that the settings name does not.
+    """
+    chosen = sources.release(project, words(found["INCLUDE"]))
+    needed = [Path(found["DJANGO_ROOT"], "manage.py"), Path(found["REQUIREMENTS"])]
+    problems = [
+        f"{path} does not go into the release, because git does not track it: `git add {path}`"
+        for path in needed
+        if project / path not in chosen.paths
+    ]
+    if problems:
+        raise InspectionError("\n".join(problems))
+    return chosen
+
+
+def left_out(project: Path, chosen: ReleaseFiles) -> Iterator[str]:
+    """Lines about files that are missing in the release, for the report."""
+    if chosen.left_out:
+        yield "\nLeft out of the release"
+        yield from (f"  {name}  (INCLUDE={name})" for name in chosen.left_out[:SHOWN])
+        if len(chosen.left_out) > SHOWN:
+            yield f"  and {len(chosen.left_out) - SHOWN} more"
+    there = {*chosen.paths, *(project / name for name in chosen.left_out)}
+    new = [
+        path
+        for path in sources.untracked(project)
+        if there.isdisjoint((path, *path.parents))
+        and not any(map(excluded.rule, path.relative_to(project).parts))
+    ]
+    notes = [f"the target of this link is not in the release: {link}" for link in chosen.dangling]
+    if new:
+        more = f" and {len(new) - 1} other files" if len(new) > 1 else ""
+        notes.append(
+            f"git does not track {new[0].relative_to(project)}{more}: `git add` takes"
+            f" {'them' if more else 'it'} into the release"
+        )
+    if notes:
+        yield "\nNotes on the release"
+        yield from (f"  {note}" for note in notes)
 
 
 def _settings(examined: Examination) -> dict[str, str]:

@@ -4,6 +4,7 @@ import io
 import os
 import sys
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import sources
@@ -17,6 +18,7 @@ def write(
     *,
     provision: Path,
     project: Path,
+    files: Iterable[Path],
     settings: str,
     revision: str,
     dirty: bool,
@@ -24,14 +26,16 @@ def write(
 ) -> None:
     """Write the compressed tar file `target`, in the layout that provision.sh expects.
 
-    `settings` are KEY=VALUE lines; `uv` is the program that installs the project. Proxies and a CA
-    bundle come from the environment (http_proxy, SSL_CERT_FILE) and serve only during the build.
+    `files` are those of `project`; `settings` are KEY=VALUE lines; `uv` is the program that
+    installs the project. Proxies and a CA bundle come from the environment (http_proxy,
+    SSL_CERT_FILE) and serve only during the build.
     """
     # Little compression: most of the file is uv, and it goes to a machine on this host.
     with tarfile.open(target, "w:gz", compresslevel=1) as tar:
-        for folder, name in ((provision, "provision"), (project, "app")):
-            for path in sources.files(folder):
-                tar.add(path, f"{name}/{path.relative_to(folder)}", filter=_anonymous)
+        for path in sources.files(provision):
+            tar.add(path, f"provision/{path.relative_to(provision)}", filter=_anonymous)
+        for path in files:
+            tar.add(path, f"app/{path.relative_to(project)}", filter=_anonymous)
         # uv takes seconds in emulation where pip takes a minute.
         tar.add(uv, "bin/uv", filter=_anonymous)
         _add_text(tar, "settings.env", settings)

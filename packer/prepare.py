@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,15 +58,27 @@ REFUSALS = (BakeError, InspectionError, SettingError, SourceError)
 
 @dataclass(frozen=True)
 class Plan:
-    """What is baked: the system, the project, and the base image if the operator names one."""
+    """What is baked: the system, the project, and the base image if the operator names one.
+
+    `settings` are all that are baked, given or found.
+    """
 
     os: str
     var_file: Path
     project: Path
-    requirements: str
+    settings: Mapping[str, str]
     python_version: str
     base_image: str
     base_checksum: str
+
+    @property
+    def requirements(self) -> str:
+        return self.settings["REQUIREMENTS"]
+
+    @property
+    def files(self) -> list[Path]:
+        """The project's files that go into the image, as they are now. Raises SourceError."""
+        return inspection.release(self.project, self.settings).paths
 
     @property
     def name(self) -> str:
@@ -102,6 +115,7 @@ def prepare(plan: Plan, progress: Progress) -> None:
 
     progress.step("what the image is made from")
     variables.unlink(missing_ok=True)
+    note_left_out(plan, progress)
     key = base_key(plan, progress, "")
     inspection.refuse_unresolvable(plan.project, plan.requirements, plan.python_version)
 
@@ -128,17 +142,24 @@ def plan() -> Plan:
     var_file = settings.var_file(PACKER / "os", system)
     project = inspection.folder()
     version = inspection.python_version(var_file)
-    requirements = inspection.inspect(project, version)["REQUIREMENTS"]
+    found = inspection.inspect(project, version)
     settings.refuse_development(project)
     return Plan(
         os=system,
         var_file=var_file,
         project=project,
-        requirements=requirements,
+        settings=found,
         python_version=version,
         base_image=os.environ.get("BASE_IMAGE", ""),
         base_checksum=os.environ.get("BASE_CHECKSUM", ""),
     )
+
+
+def note_left_out(plan: Plan, progress: Progress) -> None:
+    """Say how many files the image lacks; raise what `inspection.release` does."""
+    count = len(inspection.release(plan.project, plan.settings).left_out)
+    if count:
+        progress.note(f"left out of the release: {count} secrets or data: see `make inspect`")
 
 
 def start_log(plan: Plan) -> None:
@@ -183,6 +204,7 @@ def write(plan: Plan, given: str, folder: Path) -> None:
         folder / "payload.tar.gz",
         provision=PROVISION,
         project=plan.project,
+        files=plan.files,
         settings=given,
         revision=revision,
         dirty=dirty,

@@ -42,10 +42,10 @@ if changed; then python3 -m compileall -q "${CHANGED[@]}"; fi
 laurel_tool configure --environment
 
 # pack: writes the project's files to stdout as a tar archive. A release is named after the archive's
-# content, so an unchanged project is the same release. In exclude.txt, `*` does not match a slash.
+# content, so an unchanged project is the same release.
 pack() {
-	tar -C "$PROJECT" --sort=name --mtime='2000-01-01 UTC' --owner=site --group=site --mode='u=rwX,g=rX,o=' \
-		--no-wildcards-match-slash --exclude-from="$PROVISION/exclude.txt" -cf - .
+	project files "$PROJECT" | tar -C "$PROJECT" --no-recursion --null --files-from=- \
+		--mtime='2000-01-01 UTC' --owner=site --group=site --mode='u=rwX,g=rX,o=' -cf -
 }
 # Releases with the same requirements share one virtualenv, so a changed line of code needs no
 # second one.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import payload
 import pytest
+from sources import release
 
 
 @pytest.fixture
@@ -39,6 +40,7 @@ def written(sources: Path, *, dirty: bool = False) -> dict[str, tuple[tarfile.Ta
         target,
         provision=sources / "provision",
         project=sources / "myproject",
+        files=release(sources / "myproject").paths,
         settings="PROCESSES=2\nSITE_HOSTS=é\n",
         revision="abc123",
         dirty=dirty,

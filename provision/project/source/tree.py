@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+from project.source import excluded
+
 # The names that the bake does not copy, and the usual names of folders with other people's code or
 # build output. The bake copies the latter: `build` or `dist` may be a part of the project.
 _NOT_SEARCHED = (
-    *(Path(__file__).parents[2] / "exclude.txt").read_text(encoding="utf-8").split(),
+    *excluded.PATTERNS,
     *("site-packages", "venv", "env", "build", "dist", "htmlcov"),
 )
 

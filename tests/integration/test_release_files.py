@@ -1,0 +1,277 @@
+"""What goes into a release, and what never does: with git, without git, and on the machine."""
+
+import os
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import inspection
+import pytest
+import sources
+
+KEY = "-----BEGIN EC PRIVATE KEY-----\n"
+SECRETS = {
+    ".env.production": "SECRET=x\n",
+    "conf/.env": "SECRET=x\n",
+    ".git-credentials": "x",
+    ".npmrc": "x",
+    ".netrc": "x",
+    ".pypirc": "x",
+    ".ssh/config": "x",
+    ".aws/credentials": "x",
+    "id_rsa": KEY,
+    "deploy/id_ed25519_site": KEY,
+    "tls/site.pem": "certificate\n" + KEY,
+    "tls/site.key": KEY,
+    "db.sqlite3": "",
+    "db.sqlite3-wal": "x",
+    "data.db-journal": "x",
+    "dump-2026.sql": "x",
+    "site.dump": "x",
+}
+CODE = {
+    "manage.py": "",
+    "requirements.txt": "",
+    "shop/views.py": "",
+    ".env.example": "SECRET=\n",
+    "deploy/id_rsa.pub": "x",
+    "tls/ca.pem": "certificate\n",
+    "words.db": "not SQLite",
+    "shop/media/player.py": "",
+    "my_cache/code.py": "",
+}
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+    command = ["git", *identity, "-c", "protocol.file.allow=always", *arguments]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def write(folder: Path, texts: dict[str, str]) -> Path:
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def commit(folder: Path, texts: dict[str, str]) -> Path:
+    write(folder, texts)
+    git(folder, "init", "-q")
+    git(folder, "add", "--force", ".")
+    git(folder, "commit", "-q", "-m", "x")
+    return folder
+
+
+@pytest.fixture(params=["git", "no git"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[dict[str, str]], Path]:
+    """Makes a project whose files git tracks, or one without git."""
+    return lambda texts: (commit if request.param == "git" else write)(tmp_path / "p", texts)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A project in git."""
+    return commit(tmp_path / "p", CODE)
+
+
+def released(folder: Path, *include: str) -> set[str]:
+    return {str(path.relative_to(folder)) for path in sources.release(folder, include).paths}
+
+
+def on_the_machine(folder: Path, top: Path, include: str = "") -> subprocess.CompletedProcess[str]:
+    """Ask what 20-site.sh asks."""
+    provision = top / "provision"
+    return subprocess.run(
+        ["python3", "-m", "project", "files", folder],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{provision}:{provision}/files/usr/lib/laurel",
+            "INCLUDE": include,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_secrets_and_data_are_left_out(make: Callable[[dict[str, str]], Path], top: Path) -> None:
+    folder = make({**CODE, **SECRETS})
+    with sqlite3.connect(folder / "cities.sqlite") as database:
+        database.execute("create table a(b)")
+    assert released(folder) == set(CODE)
+    left_out = sources.release(folder).left_out
+    assert sorted(left_out) == sorted(
+        [name for name in SECRETS if not name.startswith((".ssh", ".aws"))]
+        + [".ssh/", ".aws/", "cities.sqlite"]
+    )
+    copied = on_the_machine(folder, top).stdout.split("\0")
+    assert {name for name in copied if (folder / name).is_file()} == set(CODE)
+    assert {".", "shop", "shop/media"} <= set(copied)
+
+
+def test_tools_and_uploads_are_left_out_without_git(tmp_path: Path) -> None:
+    tools = [
+        ".git/HEAD",
+        ".venv/x",
+        "node_modules/x",
+        "a/__pycache__/x",
+        ".ruff_cache/x",
+        "py/lib/x",
+    ]
+    folder = write(tmp_path, {**CODE, **dict.fromkeys(tools, ""), "py/pyvenv.cfg": ""})
+    write(folder, {"media/a.jpg": "", "web/manage.py": "", "web/media/a.jpg": ""})
+    (folder / ".git" / "HEAD").unlink()
+    (folder / ".git").rmdir()
+    assert released(folder) == {*CODE, "web/manage.py"}
+    assert sources.release(folder).left_out == ["media/", "web/media/"]
+
+
+def test_untracked_files_are_left_out(repository: Path) -> None:
+    write(repository, {"notes.py": "", "media/a.jpg": "", ".gitignore": "ignored.py\n"})
+    write(repository, {"ignored.py": ""})
+    assert released(repository) == set(CODE)
+
+
+def test_tracked_media_is_code(tmp_path: Path, top: Path) -> None:
+    folder = commit(tmp_path, {**CODE, "media/logo.svg": ""})
+    assert released(folder) == {*CODE, "media/logo.svg"}
+    assert "media/logo.svg" in on_the_machine(folder, top).stdout
+
+
+def test_laurel_env_is_released_even_if_untracked(repository: Path) -> None:
+    write(repository, {"laurel.env": ""})
+    assert "laurel.env" in released(repository)
+
+
+def test_submodules_and_nested_repositories_are_released(tmp_path: Path, repository: Path) -> None:
+    library = commit(tmp_path / "library", {"library/code.py": "", ".env": "x"})
+    git(repository, "submodule", "--quiet", "add", str(library), "vendor/library")
+    commit(repository / "nested", {"nested.py": ""})
+    git(repository, "add", "nested")
+    found = {"vendor/library/library/code.py", "nested/nested.py", ".gitmodules"}
+    assert released(repository) == {*CODE, *found}
+
+    git(repository, "commit", "-q", "-m", "x")
+    git(tmp_path, "clone", "-q", str(repository), "clone")
+    with pytest.raises(sources.SourceError, match="submodule update --init"):
+        released(tmp_path / "clone")
+
+
+def test_links_stay_links(make: Callable[[dict[str, str]], Path], top: Path) -> None:
+    folder = make(CODE)
+    (folder / "shop" / "run.py").symlink_to("../manage.py")
+    (folder / "static").symlink_to("shop/media")
+    (folder / "gone").symlink_to("shop/no-such-file")
+    (folder / "secret").symlink_to("id_rsa")
+    write(folder, {"id_rsa": KEY})
+    if (folder / ".git").exists():
+        git(folder, "add", ".")
+    links = {"shop/run.py", "static", "gone", "secret"}
+    assert released(folder) == {*CODE, *links}
+    assert links <= set(on_the_machine(folder, top).stdout.split("\0"))
+    dangling = ["gone -> shop/no-such-file", "secret -> id_rsa"]
+    assert sources.release(folder).dangling == dangling
+
+
+@pytest.mark.parametrize(
+    "target", ["/etc/hostname", "../../library", "inside/../../..", "{project}"]
+)
+def test_link_out_of_the_project_is_refused(repository: Path, top: Path, target: str) -> None:
+    target = target.format(project=repository / "manage.py")
+    (repository / "shop" / "link").symlink_to(target)
+    git(repository, "add", ".")
+    problem = f"shop/link is a link to {target}, which leads out of the project: replace it"
+    with pytest.raises(sources.SourceError, match=problem):
+        released(repository)
+    copied = on_the_machine(repository, top)
+    assert copied.returncode == 1
+    assert copied.stderr.startswith(problem)
+
+
+def test_step_packs_the_release_and_refuses_a_link_out(repository: Path, top: Path) -> None:
+    write(repository, {".env": "SECRET=x", "run.sh": ""})
+    (repository / "run.sh").chmod(0o755)
+    pack = f"""
+        source '{top}/provision/lib.sh'
+        PROJECT='{repository}'
+        eval "$(sed -n '/^pack() {{$/,/^}}$/p' '{top}/provision/steps/20-site.sh' |
+            sed "s/=site/=$(id -un)/g")"
+    """
+
+    def ran(script: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["bash", "-c", pack + script], capture_output=True, text=True, check=False
+        )
+
+    target = repository.parent / "release"
+    target.mkdir()
+    first = ran(f"pack | sha256sum; pack | tar -xf - -C '{target}'")
+    assert first.returncode == 0, first.stderr
+    files = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
+    assert files == {*CODE, "run.sh"}
+    assert (target / "run.sh").stat().st_mode & 0o777 == 0o750
+    (repository / "run.sh").chmod(0o644)
+    assert ran("pack | sha256sum").stdout not in ("", first.stdout)
+
+    (repository / "link").symlink_to("/etc/hostname")
+    refused = ran("id=$({ pack | sha256sum; }); echo reached")
+    assert "link is a link to /etc/hostname, which leads out" in refused.stderr
+    assert "reached" not in refused.stdout
+
+
+def test_include_takes_files_back_in(make: Callable[[dict[str, str]], Path], top: Path) -> None:
+    folder = make({**CODE, **SECRETS})
+    write(folder, {"media/seed/a.jpg": "", "untracked.py": ""})
+    names = ["db.sqlite3", "media/seed", "tls/site.key", "untracked.py"]
+    taken = {"db.sqlite3", "media/seed/a.jpg", "tls/site.key", "untracked.py"}
+    assert released(folder, *names) == {*CODE, *taken}
+    assert not taken & set(sources.release(folder, names).left_out)
+    assert taken <= set(on_the_machine(folder, top, ",".join(names)).stdout.split("\0"))
+    with pytest.raises(sources.SourceError, match="INCLUDE=no-file: there is no such file in"):
+        released(folder, "no-file")
+
+
+def test_link_target_and_exec_bit_change_the_digest(repository: Path) -> None:
+    def listing() -> str:
+        return sources.listing(repository, sources.release(repository).paths)
+
+    link = repository / "link"
+    link.symlink_to("manage.py")
+    git(repository, "add", ".")
+    seen = [listing()]
+    link.unlink()
+    link.symlink_to("words.db")  # as empty as the other, if only contents counted
+    (repository / "words.db").write_text("")
+    seen.append(listing())
+    link.unlink()
+    link.symlink_to("requirements.txt")
+    seen.append(listing())
+    (repository / "manage.py").chmod(0o755)
+    seen.append(listing())
+    assert len(set(seen)) == 4
+
+
+@pytest.mark.parametrize("name", ["manage.py", "requirements.txt"])
+def test_untracked_file_that_the_bake_needs_is_refused(repository: Path, name: str) -> None:
+    git(repository, "rm", "-q", "--cached", name)
+    found = {"INCLUDE": "", "DJANGO_ROOT": ".", "REQUIREMENTS": "requirements.txt"}
+    with pytest.raises(inspection.InspectionError, match=f"^{name} does not go .*`git add {name}`"):
+        inspection.release(repository, found)
+    assert inspection.release(repository, {**found, "INCLUDE": name})
+
+
+def test_report_names_twenty_files_and_counts_the_others(repository: Path) -> None:
+    write(repository, {f"a{number:02}.dump": "" for number in range(22)})
+    write(repository, {"new.py": "", "__pycache__/x.pyc": ""})
+    (repository / "gone").symlink_to("nowhere")
+    git(repository, "add", "gone")
+    lines = list(inspection.left_out(repository, sources.release(repository)))
+    assert lines[:2] == ["\nLeft out of the release", "  a00.dump  (INCLUDE=a00.dump)"]
+    assert lines[20:22] == ["  a19.dump  (INCLUDE=a19.dump)", "  and 2 more"]
+    assert lines[22:] == [
+        "\nNotes on the release",
+        "  the target of this link is not in the release: gone -> nowhere",
+        "  git does not track new.py: `git add` takes it into the release",
+    ]
