@@ -4,7 +4,7 @@ import io
 import os
 import sys
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import sources
@@ -22,6 +22,8 @@ def write(
     settings: str,
     revision: str,
     dirty: bool,
+    project_revision: str,
+    project_dirty: bool,
     uv: Path,
 ) -> None:
     """Write the compressed tar file `target`, in the layout that provision.sh expects.
@@ -39,14 +41,17 @@ def write(
         # uv takes seconds in emulation where pip takes a minute.
         tar.add(uv, "bin/uv", filter=_anonymous)
         _add_text(tar, "settings.env", settings)
-        _add_text(tar, "build.env", _build_environment(revision, dirty))
+        revisions = {"SOURCE": (revision, dirty), "PROJECT": (project_revision, project_dirty)}
+        _add_text(tar, "build.env", _build_environment(revisions))
         bundle = os.environ.get("SSL_CERT_FILE")
         if bundle:
             tar.add(Path(bundle).resolve(), "ca.pem", filter=_anonymous)
 
 
-def _build_environment(revision: str, dirty: bool) -> str:
-    lines = [f"SOURCE_REVISION={revision}", f"SOURCE_DIRTY={'yes' if dirty else 'no'}"]
+def _build_environment(revisions: Mapping[str, tuple[str, bool]]) -> str:
+    lines = []
+    for name, (revision, dirty) in revisions.items():
+        lines += [f"{name}_REVISION={revision}", f"{name}_DIRTY={'yes' if dirty else 'no'}"]
     for name in PROXIES:
         value = os.environ.get(name) or os.environ.get(name.upper())
         if value:

@@ -200,14 +200,18 @@ def base_disk(plan: Plan, key: str, progress: Progress) -> tuple[str, str]:
 def write(plan: Plan, given: str, folder: Path) -> None:
     """Write the payload, the build user's key, and the seed that creates this user."""
     revision, dirty = _revision()
+    files = plan.files
+    project_revision, project_dirty = sources.revision(plan.project, files)
     payload.write(
         folder / "payload.tar.gz",
         provision=PROVISION,
         project=plan.project,
-        files=plan.files,
+        files=files,
         settings=given,
         revision=revision,
         dirty=dirty,
+        project_revision=project_revision,
+        project_dirty=project_dirty,
         uv=payload.UV,
     )
     key = folder / "key"

@@ -9,6 +9,7 @@ from pathlib import Path
 from project.source import release_files
 from project.source.release_files import ReleaseFiles
 from project.source.tree import InspectionError
+from run import output
 
 
 class SourceError(Exception):
@@ -55,6 +56,21 @@ def tracked(folder: Path) -> set[Path] | None:
 def untracked(folder: Path) -> list[Path]:
     """The files below `folder` that git neither tracks nor ignores. Raises SourceError."""
     return _git_lists(folder, "--others", "--exclude-standard")
+
+
+def revision(project: Path, paths: Collection[Path]) -> tuple[str, bool]:
+    """The git revision of `project`, and whether its files `paths` differ from it.
+
+    ("", True) without git, and in a repository that does not track the project. Raises SourceError.
+    """
+    if not _git_lists(project, "--cached"):
+        return "", True
+    try:
+        head = output("git", "rev-parse", "HEAD", cwd=project).strip()
+        changed = output("git", "status", "--porcelain", "--untracked-files=no", ".", cwd=project)
+    except subprocess.CalledProcessError:  # nothing is committed yet
+        return "", True
+    return head, bool(changed) or not set(paths) <= (tracked(project) or set())
 
 
 def files(folder: Path) -> list[Path]:

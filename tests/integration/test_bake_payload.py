@@ -44,6 +44,8 @@ def written(sources: Path, *, dirty: bool = False) -> dict[str, tuple[tarfile.Ta
         settings="PROCESSES=2\nSITE_HOSTS=é\n",
         revision="abc123",
         dirty=dirty,
+        project_revision="def456",
+        project_dirty=not dirty,
         uv=sources / "uv",
     )
     with tarfile.open(target) as tar:
@@ -58,7 +60,8 @@ def test_payload_has_the_layout_that_provision_sh_expects(sources: Path) -> None
         "app/chat/views.py": "views.py\n",
         "bin/uv": "uv\n",
         "settings.env": "PROCESSES=2\nSITE_HOSTS=é\n",
-        "build.env": "SOURCE_REVISION=abc123\nSOURCE_DIRTY=no\n",
+        "build.env": "SOURCE_REVISION=abc123\nSOURCE_DIRTY=no\n"
+        "PROJECT_REVISION=def456\nPROJECT_DIRTY=yes\n",
     }
     executable = {name for name, (member, _) in members.items() if member.mode & 0o111}
     assert executable == {"provision/provision.sh", "bin/uv"}
@@ -80,6 +83,7 @@ def test_build_environment_of_the_host_is_included(
     assert bundle.isfile()
     assert certificates == "certificates\n"
     assert "SOURCE_DIRTY=yes\n" in members["build.env"][1]
+    assert "PROJECT_DIRTY=no\n" in members["build.env"][1]
     assert "proxy" not in members["settings.env"][1]
     shown = subprocess.run(
         ["bash", "-c", 'source /dev/stdin; printf %s "$http_proxy $https_proxy"'],

@@ -275,3 +275,28 @@ def test_report_names_twenty_files_and_counts_the_others(repository: Path) -> No
         "  the target of this link is not in the release: gone -> nowhere",
         "  git does not track new.py: `git add` takes it into the release",
     ]
+
+
+def test_revision_is_the_projects_own(repository: Path) -> None:
+    def revision(*include: str) -> tuple[str, bool]:
+        return sources.revision(repository, sources.release(repository, include).paths)
+
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    write(repository, {"untracked.py": ""})
+    assert revision() == (head, False)
+    assert revision("untracked.py") == (head, True)
+    write(repository, {"shop/views.py": "# changed"})
+    assert revision() == (head, True)
+
+
+def test_project_without_a_commit_has_no_revision(tmp_path: Path) -> None:
+    folder = write(tmp_path / "p", CODE)
+    assert sources.revision(folder, []) == ("", True)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    assert sources.revision(folder, []) == ("", True)
+    git(tmp_path, "commit", "-q", "-m", "x")
+    git(tmp_path, "rm", "-q", "-r", "--cached", "p")  # a repository around it
+    assert sources.revision(folder, []) == ("", True)

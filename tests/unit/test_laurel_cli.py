@@ -1,7 +1,9 @@
 """The command line `laurel`, and what it describes."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from laurel import cli, release
@@ -27,12 +29,31 @@ def test_any_user_may_read_the_description(
     assert capsys.readouterr().out == "{}\n"
 
 
+def test_same_release_keeps_the_projects_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "RELEASE", tmp_path / "release.json")
+    unknown: dict[str, Any] = {"release": "a", "project": {"revision": "", "dirty": True}}
+    known: dict[str, Any] = {"release": "a", "project": {"revision": "1234", "dirty": False}}
+
+    def written(description: dict[str, Any]) -> Any:
+        monkeypatch.setattr(release, "describe", lambda: dict(description))
+        release.write()
+        return json.loads(release.RELEASE.read_text())["project"]
+
+    monkeypatch.setenv("PROJECT_REVISION", "1234")
+    assert written(known) == known["project"]
+    monkeypatch.delenv("PROJECT_REVISION")
+    assert written(unknown) == known["project"]
+    assert written({**unknown, "release": "b"}) == unknown["project"]
+
+
 def test_unchanged_description_keeps_its_build_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "release.json"
     monkeypatch.setattr(release, "RELEASE", path)
-    description = {"release": "a"}
+    description = {"release": "a", "project": {"revision": "", "dirty": True}}
     monkeypatch.setattr(release, "describe", lambda: dict(description))
     release.write()
     path.write_text(path.read_text().replace('"built": "2', '"built": "1'))

@@ -21,7 +21,7 @@ print(json.dumps({d.metadata["Name"]: d.version for d in importlib.metadata.dist
 
 
 def describe() -> dict[str, Any]:
-    """The versions on this machine, and the source that it was provisioned from."""
+    """The versions on this machine, and the revisions of Laurel (`source`) and the project."""
     release = platform.freedesktop_os_release()
     debian = Path("/etc/debian_version")
     point_release = debian.read_text().strip() if debian.exists() else ""
@@ -45,6 +45,10 @@ def describe() -> dict[str, Any]:
             "revision": os.environ.get("SOURCE_REVISION", ""),
             "dirty": os.environ.get("SOURCE_DIRTY", "") == "yes",
         },
+        "project": {
+            "revision": os.environ.get("PROJECT_REVISION", ""),
+            "dirty": os.environ.get("PROJECT_DIRTY", "yes") == "yes",
+        },
     }
 
 
@@ -54,6 +58,9 @@ def write() -> None:
     if RELEASE.exists():
         before = json.loads(RELEASE.read_text())
         before.pop("built", None)
+        # Only the host knows the revision; the same release was made from the same one.
+        if "PROJECT_REVISION" not in os.environ and before["release"] == now["release"]:
+            now["project"] = before.get("project", now["project"])
         if before == now:
             return
     now["built"] = datetime.now(UTC).isoformat(timespec="seconds")
