@@ -5,7 +5,6 @@ provision/settings.toml.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -144,14 +143,15 @@ def plan() -> Plan:
     version = inspection.python_version(var_file)
     found = inspection.inspect(project, version)
     settings.refuse_development(project)
+    base_image, base_checksum = settings.base_image()
     return Plan(
         os=system,
         var_file=var_file,
         project=project,
         settings=found,
         python_version=version,
-        base_image=os.environ.get("BASE_IMAGE", ""),
-        base_checksum=os.environ.get("BASE_CHECKSUM", ""),
+        base_image=base_image,
+        base_checksum=base_checksum,
     )
 
 
@@ -190,6 +190,8 @@ def base_key(plan: Plan, progress: Progress, former: str) -> str:
 
 def base_disk(plan: Plan, key: str, progress: Progress) -> tuple[str, str]:
     """The disk to start from, built if it is missing, and the accelerator that runs it."""
+    if plan.base_image.lower().startswith("https://") and not plan.base_checksum:
+        progress.note("warning: BASE_IMAGE is downloaded without a BASE_CHECKSUM=sha256:...")
     accelerator = str(PACKER / "accelerator.sh")
     if plan.base_image:
         return plan.base_image, output(accelerator).strip()

@@ -37,6 +37,17 @@ def refuse_development(project: Path) -> None:
         )
 
 
+def base_image() -> tuple[str, str]:
+    """BASE_IMAGE and BASE_CHECKSUM. Raises SettingError for an unprotected download."""
+    image = os.environ.get("BASE_IMAGE", "")
+    checksum = os.environ.get("BASE_CHECKSUM", "")
+    if checksum == "none":  # Packer's word for it
+        checksum = ""
+    if image.lower().startswith("http://") and not checksum:
+        raise SettingError(f"BASE_IMAGE={image}: give BASE_CHECKSUM=sha256:..., or use https://")
+    return image, checksum
+
+
 def var_file(folder: Path, system: str) -> Path:
     """The file of `system` in packer/os/. Raises SettingError if there is none."""
     path = folder / f"{system}.pkrvars.hcl"
