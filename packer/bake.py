@@ -22,14 +22,9 @@ from progress import Progress, clock, shown
 from run import CommandError, logged, output
 from scrub import ScrubError
 
-# Files of packer/ that don't change the image.
-NOT_IN_THE_IMAGE = (
-    "export",
-    "box.py",
-    "vagrant_box.py",
-    "stream_optimized.py",
-    "tar.py",
-    "laurel.auto.pkrvars.hcl",
+# The code that decides what is in the image, beside the template and provision/.
+CODE = tuple(
+    Path(__file__).with_name(name) for name in ("images.py", "payload.py", "prepare.py", "scrub.py")
 )
 BOOTS = 3  # attempts, because an emulated kernel sometimes panics
 
@@ -63,11 +58,10 @@ def bake(plan: Plan, work: Path, progress: Progress) -> None:
     prepare.start_log(plan)
 
     progress.step("what the image is made from")
-    given = settings.given()
     prepare.note_left_out(plan, progress)
     former = str(images.description(plan.name).get("base", ""))
     base_key = prepare.base_key(plan, progress, former)
-    if images.is_current(plan.name, _key(plan, given, base_key)):
+    if images.is_current(plan.name, _key(plan, base_key)):
         image = shown(images.folder / plan.name, TOP)
         progress.note(f"nothing to do: {image} is current")
         return
@@ -78,9 +72,9 @@ def bake(plan: Plan, work: Path, progress: Progress) -> None:
     progress.note(f"accelerator: {accelerator}")
 
     progress.step("the bake")
-    prepare.write(plan, given, work)
+    prepare.write(plan, settings.given(), work)
     # Computed again: files may have changed while the base disk was built.
-    key = _key(plan, given, base_key)
+    key = _key(plan, base_key)
     variables = prepare.packer_variables(plan, base, accelerator, work)
     # QEMU 7.2's emulation of several CPUs panics in one boot of about twenty.
     for boots_left in reversed(range(BOOTS if accelerator == "tcg" else 1)):
@@ -113,12 +107,22 @@ def bake(plan: Plan, work: Path, progress: Progress) -> None:
             print(f"{clock(seconds):>12}  {step}")
 
 
-def _key(plan: Plan, given: str, base_key: str) -> str:
-    """The digest of the image's sources: template, steps, project, settings and base disk."""
-    folders = [PACKER, PROVISION]
-    without = [PACKER / name for name in NOT_IN_THE_IMAGE]
-    project = sources.listing(plan.project, plan.files)
-    return sources.digest(folders, plan.os, project, given, base_key, without=without)
+def _key(plan: Plan, base_key: str) -> str:
+    """The digest of everything that can change the image, and of nothing else."""
+    folders = [
+        *(PACKER / "base", plan.var_file, *sorted(PACKER.glob("*.pkr.hcl"))),
+        *(PROVISION, *CODE),
+    ]
+    return sources.digest(
+        folders,
+        plan.os,
+        sources.listing(plan.project, plan.files),
+        *(f"{name}={value}" for name, value in plan.settings.items()),
+        inspection.requirements_of_lock(plan.project / plan.requirements),
+        base_key,
+        # It only finds the settings and converts a lock: both results count.
+        without=[PROVISION / "project"],
+    )
 
 
 def _packer(

@@ -122,6 +122,17 @@ def _settings(examined: Examination) -> dict[str, str]:
     return examined.settings
 
 
+def requirements_of_lock(file: Path) -> str:
+    """What is installed for a lock that uv does not read; "" for other files.
+
+    Raises InspectionError.
+    """
+    try:
+        return dependencies.requirements(file) or ""
+    except (DependencyError, UnreadableError) as error:
+        raise InspectionError(str(error)) from error
+
+
 def refuse_unresolvable(project: Path, requirements: str, version: str) -> str:
     """Raise InspectionError if no set of packages meets `requirements` on Python `version`.
 
@@ -131,10 +142,7 @@ def refuse_unresolvable(project: Path, requirements: str, version: str) -> str:
     if file.name == "uv.lock":
         return ""  # it was resolved for every Python that the project names
     with tempfile.TemporaryDirectory() as work:
-        try:
-            converted = dependencies.requirements(file)
-        except (DependencyError, UnreadableError) as error:
-            raise InspectionError(str(error)) from error
+        converted = requirements_of_lock(file)
         if converted:
             file = Path(work) / "requirements.txt"
             file.write_text(converted)

@@ -3,6 +3,7 @@
     python3 -m project shell FOLDER [SETTINGS_ENV]    every setting, as `export NAME=VALUE` lines
     python3 -m project exports FOLDER                 laurel.env's variables for the project itself
     python3 -m project files FOLDER                   what goes into a release, relative to FOLDER
+    python3 -m project sources FOLDER FILE           the files that decide what FILE installs
     python3 -m project requirements FILE              a lock as requirements, if uv does not read it
 
 Exit code 1 with the reasons if the project cannot be baked.
@@ -36,6 +37,9 @@ def main() -> int:
             return 0
         case ["files", folder]:
             return _files(Path(folder))
+        case ["sources", folder, file]:
+            print(*dependencies.sources(Path(folder), Path(file)), sep="\n")
+            return 0
         case ["shell", folder, *files]:
             return _shell(Path(folder), [Path(file) for file in files])
     print(__doc__, file=sys.stderr)

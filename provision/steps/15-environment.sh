@@ -32,14 +32,6 @@ find_uv() {
 	echo "$cache/uv/bin/uv"
 }
 
-# sources: prints the files that decide what is installed. A requirements file may include any other.
-sources() {
-	case $file in
-	*.lock) find "$(dirname "$file")" -maxdepth 1 \( -path "$file" -o -name pyproject.toml -o -name Pipfile \) ;;
-	*) find "$PROJECT" -type f \( -path "$file" -o -name "*.${file##*.}" \) ;;
-	esac
-}
-
 # as_requirements TARGET: prints the path of a requirements file; a lock file is converted into TARGET.
 as_requirements() {
 	case $(basename "$file") in
@@ -68,7 +60,7 @@ headers() {
 	# sed instead of cat, because a file may end without a newline or begin with a UTF-8 mark.
 	{
 		echo "$requirements"
-		sources
+		project sources "$PROJECT" "$file"
 	} | xargs -d '\n' sed 's/^\xef\xbb\xbf//' | grep -aoiE '^[a-z0-9][a-z0-9._-]*' |
 		tr 'A-Z_.' 'a-z--' | sort -u | while read -r package; do
 		case $package in
@@ -116,7 +108,7 @@ install_built() {
 # The virtualenv's name: a digest of everything that decides what is installed.
 id=$(
 	{
-		sources | sort | xargs -d '\n' sha256sum | sed "s|$PROJECT/||"
+		project sources "$PROJECT" "$file" | xargs -d '\n' sha256sum | sed "s|$PROJECT/||"
 		echo "$APT_PACKAGES $BUILD_PACKAGES $SITE_PYTHON $ASGI_SERVER $HTTP_SERVER $CHANNEL_LAYER"
 		python3 --version
 	} | sha256sum | cut -c 1-12

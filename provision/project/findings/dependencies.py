@@ -22,6 +22,8 @@ _REQUIREMENTS = (
     "requirements.txt",
     *(f"requirements/{word}.txt" for word in ("requirements", "base", "common")),
 )
+# A line of a requirements file that includes another: as requirements, or as constraints.
+_INCLUDES = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[ =]?\s*(\S+)")
 # Words in the name of a requirements file that is not for production.
 _OF_DEVELOPMENT = {
     *("dev", "develop", "development", "local", "test", "tests", "testing", "ci", "docs")
@@ -222,6 +224,29 @@ def _listed(tree: Tree, file: Path, including: frozenset[Path] = frozenset()) ->
                 " that holds both"
             )
         yield from _listed(tree, other, including | {file})
+
+
+def sources(root: Path, file: Path) -> list[Path]:
+    """The files that decide what the requirements `file` installs: itself, and those it includes.
+
+    Files that do not exist, or lie outside `root`, are left out.
+    """
+    if file.suffix == ".lock":
+        beside = (file, file.with_name("pyproject.toml"), file.with_name("Pipfile"))
+        return [one for one in beside if one.is_file()]
+    top = root.resolve()
+    found: set[Path] = set()
+    waiting = [file.resolve()]
+    while waiting:
+        one = waiting.pop()
+        if one in found or not one.is_file() or not one.is_relative_to(top):
+            continue
+        found.add(one)
+        if one.suffix != ".toml":
+            lines = one.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            names = [name[1] for name in map(_INCLUDES.match, lines) if name]
+            waiting += [(one.parent / name).resolve() for name in names]
+    return [root / one.relative_to(top) for one in sorted(found)]
 
 
 def requirements(file: Path) -> str | None:
