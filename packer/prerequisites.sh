@@ -71,7 +71,7 @@ if ((${#missing[@]} > 0)); then
 fi
 
 # The Python tools are installed again when a lock changes.
-locks=("$top/app/requirements.txt" "$top/tests/requirements.txt" "$top/provision/uv.txt")
+locks=("$top/app/requirements.txt" "$top/tests/requirements.txt" "$top/provision/servers.txt" "$top/provision/uv.txt")
 wanted=$(cat "${locks[@]}" | sha256sum)
 if [[ $(cat "$venv/locks.sha256" 2>/dev/null) != "$wanted" ]]; then
 	echo "prerequisites: the Python tools, into build/venv"
@@ -79,6 +79,6 @@ if [[ $(cat "$venv/locks.sha256" 2>/dev/null) != "$wanted" ]]; then
 	/usr/bin/python3 -m venv "$venv"
 	"$venv/bin/pip" --quiet --disable-pip-version-check install --require-hashes -r "$top/provision/uv.txt"
 	"$venv/bin/uv" pip install --quiet --python "$venv" --require-hashes \
-		-r "$top/app/requirements.txt" -r "$top/tests/requirements.txt"
+		-r "$top/app/requirements.txt" -r "$top/tests/requirements.txt" -r "$top/provision/servers.txt"
 	echo "$wanted" >"$venv/locks.sha256"
 fi

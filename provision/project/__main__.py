@@ -4,6 +4,7 @@
     python3 -m project exports FOLDER                 laurel.env's variables for the project itself
     python3 -m project files FOLDER                   what goes into a release, relative to FOLDER
     python3 -m project sources FOLDER FILE           the files that decide what FILE installs
+    python3 -m project pins                          constraints, around a `pip freeze` from stdin
     python3 -m project requirements FILE              a lock as requirements, if uv does not read it
 
 Exit code 1 with the reasons if the project cannot be baked.
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from laurel import schema
 
-from project import given
+from project import given, pins
 from project.examination import examine
 from project.findings import dependencies
 from project.findings.dependencies import DependencyError
@@ -39,6 +40,9 @@ def main() -> int:
             return _files(Path(folder))
         case ["sources", folder, file]:
             print(*dependencies.sources(Path(folder), Path(file)), sep="\n")
+            return 0
+        case ["pins"]:
+            print(*pins.constraints(sys.stdin.read(), pins.LOCK.read_text()), sep="\n")
             return 0
         case ["shell", folder, *files]:
             return _shell(Path(folder), [Path(file) for file in files])

@@ -55,6 +55,19 @@ install_packages() {
 	"$uv" pip install --quiet --python "$environment" "$@" 2>&1 | tee "$said" >&2
 }
 
+# add_packages PACKAGE...: installs what the project lacks, as servers.txt locks it. No version of the
+# project's own packages changes.
+add_packages() {
+	local installed
+	installed=$("$uv" pip freeze --python "$environment")
+	project pins <<<"$installed" >"$work/pins.txt"
+	install_packages --constraint "$work/pins.txt" "$@" && return
+	grep -q 'No solution found' "$said" || return 1
+	log "  the locked versions do not fit the project's packages: installing others, without hashes"
+	grep -E '^[A-Za-z0-9._-]+==' <<<"$installed" >"$work/pins.txt"
+	install_packages --constraint "$work/pins.txt" "$@"
+}
+
 # headers: prints the -dev packages that common Python packages need for a build from source.
 headers() {
 	# sed instead of cat, because a file may end without a newline or begin with a UTF-8 mark.
@@ -111,6 +124,7 @@ id=$(
 		project sources "$PROJECT" "$file" | xargs -d '\n' sha256sum | sed "s|$PROJECT/||"
 		echo "$APT_PACKAGES $BUILD_PACKAGES $SITE_PYTHON $ASGI_SERVER $HTTP_SERVER $CHANNEL_LAYER"
 		python3 --version
+		cat "$PROVISION/servers.txt"
 	} | sha256sum | cut -c 1-12
 )
 environment=$environments/$id
@@ -151,7 +165,7 @@ if [[ ! -e $environment/complete ]]; then
 	done
 	if ((${#missing[@]} > 0)); then
 		log "  ${missing[*]}: not in $REQUIREMENTS, installed for the chosen servers and channel layer"
-		install_packages "${missing[@]}" ||
+		add_packages "${missing[@]}" ||
 			die "${missing[*]}: conflicts with the installed packages; add a version that fits to $REQUIREMENTS"
 	fi
 

@@ -44,7 +44,6 @@ def commented(plan: Plan, name: str) -> bool:
     [
         "packer/lock.sh",
         "packer/prerequisites.sh",
-        "packer/nginx-binary.sh",
         "packer/names.py",
         "packer/inspection.py",
         "packer/os/debian-12.pkrvars.hcl",

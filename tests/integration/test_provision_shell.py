@@ -178,9 +178,9 @@ def test_headers_of_known_packages_are_found(payload: Payload) -> None:
     (payload.app / "a.txt").write_text("\ufefflxml==6.0.2\r\ndjango==5.2")
     (payload.app / "b.txt").write_text("psycopg2==2.9.11")
     (payload.app / "notes.txt").write_bytes(b"caf\xe9 \x00\n")
-    functions = [payload.function("15-environment", name) for name in ("sources", "headers")]
+    headers = payload.function("15-environment", "headers")
     given = f"file='{payload.app}/requirements.txt' requirements=$file"
-    ran = payload.bash("\n".join([*functions, given, "headers | xargs"]))
+    ran = payload.bash(f"{headers}\n{given}\nheaders | xargs")
     assert sorted(ran.stdout.split()) == [
         *("default-libmysqlclient-dev", "libpq-dev", "libxml2-dev", "libxslt1-dev")
     ], ran.stderr
@@ -209,6 +209,12 @@ def test_release_has_the_projects_own_files_alone(payload: Payload, tmp_path: Pa
     assert (release / "run.sh").stat().st_mode & 0o777 == 0o750
     first, touched, not_executable = ran.stdout.split()[::2]
     assert first == touched != not_executable
+
+    (app / "link").unlink()
+    (app / "link").symlink_to("/etc/hostname")
+    ran = payload.bash(f"{pack}\nid=$({{ pack | sha256sum; }}); echo went on")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "link is a link to /etc/hostname, which leads out of the project" in ran.stderr
 
 
 # provision.sh

@@ -190,37 +190,6 @@ def test_link_out_of_the_project_is_refused(repository: Path, top: Path, target:
     assert copied.stderr.startswith(problem)
 
 
-def test_step_packs_the_release_and_refuses_a_link_out(repository: Path, top: Path) -> None:
-    write(repository, {".env": "SECRET=x", "run.sh": ""})
-    (repository / "run.sh").chmod(0o755)
-    pack = f"""
-        source '{top}/provision/lib.sh'
-        PROJECT='{repository}'
-        eval "$(sed -n '/^pack() {{$/,/^}}$/p' '{top}/provision/steps/20-site.sh' |
-            sed "s/=site/=$(id -un)/g")"
-    """
-
-    def ran(script: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["bash", "-c", pack + script], capture_output=True, text=True, check=False
-        )
-
-    target = repository.parent / "release"
-    target.mkdir()
-    first = ran(f"pack | sha256sum; pack | tar -xf - -C '{target}'")
-    assert first.returncode == 0, first.stderr
-    files = {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()}
-    assert files == {*CODE, "run.sh"}
-    assert (target / "run.sh").stat().st_mode & 0o777 == 0o750
-    (repository / "run.sh").chmod(0o644)
-    assert ran("pack | sha256sum").stdout not in ("", first.stdout)
-
-    (repository / "link").symlink_to("/etc/hostname")
-    refused = ran("id=$({ pack | sha256sum; }); echo reached")
-    assert "link is a link to /etc/hostname, which leads out" in refused.stderr
-    assert "reached" not in refused.stdout
-
-
 def test_include_takes_files_back_in(make: Callable[[dict[str, str]], Path], top: Path) -> None:
     folder = make({**CODE, **SECRETS})
     write(folder, {"media/seed/a.jpg": "", "untracked.py": ""})

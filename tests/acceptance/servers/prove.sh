@@ -26,7 +26,7 @@ settings_of() {
 # bake PROJECT MANAGER: bakes app/ with every server, as build/work/servers/PROJECT.
 bake() {
 	rm -rf "${work:?}/$1" && mkdir -p "$work" && cp -r app "$work/$1" &&
-		cat app/requirements.txt tests/acceptance/servers/requirements.txt >"$work/$1/requirements.txt" &&
+		cat app/requirements.txt provision/servers.txt >"$work/$1/requirements.txt" &&
 		make --no-print-directory image APP="$work/$1" PROCESS_MANAGER="$2"
 }
 
