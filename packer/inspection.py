@@ -43,7 +43,8 @@ def main() -> int:
         examined = examine(project, os.environ, version)
         print(*examined.report(), sep="\n")
         found = _settings(examined)
-        print(*left_out(project, release(project, found)), sep="\n")
+        for line in left_out(project, release(project, found)):
+            print(line)
         note = refuse_unresolvable(project, found["REQUIREMENTS"], version)
         if note:
             print(f"\n{note}")
@@ -79,11 +80,12 @@ def release(project: Path, found: Mapping[str, str]) -> ReleaseFiles:
     Raises SourceError; InspectionError if a file that the settings name does not.
     """
     chosen = sources.release(project, words(found["INCLUDE"]))
-    needed = [Path(found["DJANGO_ROOT"], "manage.py"), Path(found["REQUIREMENTS"])]
+    requirements = project / found["REQUIREMENTS"]
+    needed = {project / found["DJANGO_ROOT"] / "manage.py", requirements}
+    needed |= {*dependencies.sources(project, requirements)}
     problems = [
-        f"{path} does not go into the release, because git does not track it: `git add {path}`"
-        for path in needed
-        if project / path not in chosen.paths
+        f"{name} does not go into the release, because git does not track it: `git add {name}`"
+        for name in sorted(str(path.relative_to(project)) for path in needed - {*chosen.paths})
     ]
     if problems:
         raise InspectionError("\n".join(problems))

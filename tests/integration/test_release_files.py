@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import inspection
+import prepare
 import pytest
 import sources
+from prepare import Plan
+from progress import Progress
 
 KEY = "-----BEGIN EC PRIVATE KEY-----\n"
 SECRETS = {
@@ -222,8 +225,10 @@ def test_link_target_and_exec_bit_change_the_digest(repository: Path) -> None:
     assert len(set(seen)) == 4
 
 
-@pytest.mark.parametrize("name", ["manage.py", "requirements.txt"])
+@pytest.mark.parametrize("name", ["manage.py", "requirements.txt", "base.txt"])
 def test_untracked_file_that_the_bake_needs_is_refused(repository: Path, name: str) -> None:
+    write(repository, {"requirements.txt": "-r base.txt", "base.txt": ""})
+    git(repository, "add", "base.txt")
     git(repository, "rm", "-q", "--cached", name)
     found = {"INCLUDE": "", "DJANGO_ROOT": ".", "REQUIREMENTS": "requirements.txt"}
     with pytest.raises(inspection.InspectionError, match=f"^{name} does not go .*`git add {name}`"):
@@ -244,6 +249,27 @@ def test_report_names_twenty_files_and_counts_the_others(repository: Path) -> No
         "  the target of this link is not in the release: gone -> nowhere",
         "  git does not track new.py: `git add` takes it into the release",
     ]
+
+
+def test_bake_counts_what_it_leaves_out(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {"INCLUDE": "", "DJANGO_ROOT": ".", "REQUIREMENTS": "requirements.txt"}
+    plan = Plan(
+        os="debian-13",
+        var_file=Path("unused"),
+        project=repository,
+        settings=found,
+        python_version="3.13",
+        base_image="",
+        base_checksum="",
+    )
+    prepare.note_left_out(plan, Progress(1))
+    assert capsys.readouterr().out == ""
+    write(repository, {".env": "", "a.dump": ""})
+    prepare.note_left_out(plan, Progress(1))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("left out of the release: 2 secrets or data: see `make inspect`")
 
 
 def test_revision_is_the_projects_own(repository: Path) -> None:
