@@ -4,7 +4,7 @@
 # provision/settings.toml lists the settings of the site.
 
 # Only the command line sets these, because a shell may have variables of the same names.
-OPTIONS = OS APP IMAGE BASE_IMAGE BASE_CHECKSUM FORMATS \
+OPTIONS = OS APP IMAGE BASE_IMAGE BASE_CHECKSUM INCLUDE FORMATS \
 	SUITE TARGET HOST KEY URL DISRUPT CHECKS SET OWN REPORTS \
 	LOAD NATIVE SECONDS ROWS ROUNDS
 define from_command_line
