@@ -75,9 +75,10 @@ def prerequisites(host: Host) -> Path:
         assert text.count(found) == 1
         text = text.replace(found, instead)
     script.write_text(text)
-    for name in ("app/requirements.txt", "tests/requirements.txt", "provision/uv.txt"):
+    locks = "app/requirements.txt tests/requirements.txt provision/servers.txt provision/uv.txt"
+    for name in locks.split():
         host.copy(name)
-    tools = "mkdir -p build/venv; cat {app,tests}/requirements.txt provision/uv.txt | sha256sum"
+    tools = f"mkdir -p build/venv; cat {locks} | sha256sum"
     host.run("bash", "-c", f"({tools}) >locks; mv locks build/venv/locks.sha256")
     host.program("bin/uname", "#!/bin/sh\necho ${MACHINE:-x86_64}\n")
     host.program("bin/dpkg-query", LACKS)
