@@ -21,7 +21,8 @@ class Host:
         self.folder = folder
         self.calls_file = folder / "calls"
         self.environment = {
-            **{name: value for name, value in os.environ.items() if name != "MAKEFLAGS"},
+            # A make above this test changes what a make below it prints.
+            **{name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
             "PATH": f"{folder}/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "CALLS": str(self.calls_file),
         }
