@@ -4,7 +4,7 @@
 # provision/settings.toml lists the settings of the site.
 
 # Only the command line sets these, because a shell may have variables of the same names.
-OPTIONS = OS APP IMAGE BASE_IMAGE BASE_CHECKSUM INCLUDE FORMATS \
+OPTIONS = OS APP IMAGE BASE_IMAGE BASE_CHECKSUM INCLUDE FORMATS PROBE JSON \
 	SUITE TARGET HOST KEY URL DISRUPT CHECKS SET OWN REPORTS \
 	LOAD NATIVE SECONDS ROWS ROUNDS
 define from_command_line
@@ -30,8 +30,8 @@ help: ## show this list
 prerequisites:
 	@packer/prerequisites.sh
 
-inspect: prerequisites ## show what APP is made of, and what would fail, before anything is built
-	@$(PYTHON) packer/inspection.py
+inspect: prerequisites ## run APP in the image's system, and show what would fail; PROBE=no: read its files
+	@$(PYTHON) packer/report.py
 
 image: prerequisites ## bake APP into an image of OS (debian-13, debian-12, ubuntu-24.04)
 	@$(PYTHON) packer/bake.py
@@ -66,7 +66,8 @@ lint: prerequisites ## check formats, types, shell and templates
 	@tests/lint.sh
 
 clean: ## remove everything that was built, and the caches
-	@rm -rf build packer_cache packer/laurel.auto.pkrvars.hcl
+	@rm -rf packer_cache packer/laurel.auto.pkrvars.hcl
+	@rm -rf build 2>/dev/null || sudo rm -rf build # the layers are root's
 
 format: prerequisites
 	@build/venv/bin/ruff format -q .

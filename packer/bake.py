@@ -10,10 +10,8 @@ import tempfile
 from pathlib import Path
 
 import cli
-import inspection
 import prepare
 import scrub
-import settings
 import sources
 from exclusive import exclusive
 from images import Images
@@ -24,14 +22,15 @@ from scrub import ScrubError
 
 # The code that decides what is in the image, beside the template and provision/.
 CODE = tuple(
-    Path(__file__).with_name(name) for name in ("images.py", "payload.py", "prepare.py", "scrub.py")
+    Path(__file__).with_name(name)
+    for name in ("images.py", "layers.py", "payload.py", "prepare.py", "scrub.py")
 )
 BOOTS = 3  # attempts, because an emulated kernel sometimes panics
 
 
 def main() -> int:
     """Bake; return the exit code."""
-    progress = Progress(total=5)
+    progress = Progress(total=6)
     return cli.run(
         "image",
         lambda: run(prepare.plan(), progress),
@@ -65,14 +64,12 @@ def bake(plan: Plan, work: Path, progress: Progress) -> None:
         image = shown(images.folder / plan.name, TOP)
         progress.note(f"nothing to do: {image} is current")
         return
-    inspection.refuse_unresolvable(plan.project, plan.requirements, plan.python_version)
 
-    progress.step(f"the base disk of {plan.os}")
-    base, accelerator = prepare.base_disk(plan, base_key, progress)
+    base, accelerator = prepare.start(plan, base_key, progress)
     progress.note(f"accelerator: {accelerator}")
 
     progress.step("the bake")
-    prepare.write(plan, settings.given(), work)
+    prepare.write(plan, work)
     # Computed again: files may have changed while the base disk was built.
     key = _key(plan, base_key)
     variables = prepare.packer_variables(plan, base, accelerator, work)
@@ -96,6 +93,7 @@ def bake(plan: Plan, work: Path, progress: Progress) -> None:
             **release,
             "key": key,
             "base": base_key,
+            "requirements": plan.layers(plan.base_disk.folder).pins(),
             "seconds": {**progress.durations(), "total": round(progress.elapsed, 1)},
         },
         plan.log,
@@ -118,10 +116,8 @@ def _key(plan: Plan, base_key: str) -> str:
         plan.os,
         sources.listing(plan.project, plan.files),
         *(f"{name}={value}" for name, value in plan.settings.items()),
-        inspection.requirements_of_lock(plan.project / plan.requirements),
+        plan.layers(plan.base_disk.folder).lock_text(),
         base_key,
-        # It only finds the settings and converts a lock: both results count.
-        without=[PROVISION / "project"],
     )
 
 

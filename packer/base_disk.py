@@ -1,6 +1,5 @@
-"""The base disk of a system: built from its signed archive, and kept until the archive changes."""
+"""The base system: built from its signed archive, and kept until the archive changes."""
 
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,25 +43,29 @@ class BaseDisk:
         return sources.digest([self.builder, self.var_file], index)[:16]
 
     def build(self, index: str, progress: Progress) -> Path:
-        """The folder with base.qcow2 and vmlinuz, built if it is missing.
+        """The folder that build.sh fills, made if it is missing.
 
         Raises CommandError if the build fails, RootError if this user can't become root.
         """
         built = self.folder / self.key(index)
-        disk = built / "base.qcow2"
         lock = self.folder.parent / f"{self.folder.name}.lock"
         with exclusive(lock, lambda: progress.note("waiting: another command builds it")):
-            if disk.is_file():
+            if (built / "root").is_dir():
                 progress.note("built before")
                 return built
             built.mkdir(parents=True, exist_ok=True)
             logged(
-                [*as_root(), str(self.builder / "build.sh"), str(self.var_file), "auto", str(disk)],
+                [
+                    *as_root(),
+                    str(self.builder / "build.sh"),
+                    str(self.var_file),
+                    "auto",
+                    str(built),
+                ],
                 self.log,
                 on_line=progress.notes(r"base: (.*)"),
             )
             # As late as possible, because another bake may be copying the former disk.
-            for former in self.folder.iterdir():
-                if former != built:
-                    shutil.rmtree(former, ignore_errors=True)
+            formers = [str(former) for former in self.folder.iterdir() if former != built]
+            logged([*as_root(), "rm", "-rf", "--", *formers], self.log)
         return built

@@ -15,7 +15,7 @@ import vagrant_box
 from base_disk import BaseDisk
 from finished import Finished
 from progress import Progress
-from run import logged
+from run import as_root, logged
 from settings import SettingError
 from vagrant_box import PROVIDERS, BoxError
 
@@ -58,12 +58,14 @@ def make(system: str, log: Path, progress: Progress) -> None:
         return
 
     progress.step(f"the base disk of {system}")
-    base = base_disk.build(index, progress) / "base.qcow2"
+    base = base_disk.build(index, progress)
 
     with finished.work() as work:
         progress.step("Vagrant's user")
-        disk = work / "disk.raw"
-        logged(["qemu-img", "convert", "-O", "raw", str(base), str(disk)], log)
+        whole, disk = work / "base.qcow2", work / "disk.raw"
+        script = str(PACKER / "disk.sh")
+        logged([*as_root(), script, str(base / "root"), str(base), str(whole)], log)
+        logged(["qemu-img", "convert", "-O", "raw", str(whole), str(disk)], log)
         vagrant_box.seed(disk, work, f"{system}-box")
         progress.step("the boxes")
         made = {

@@ -20,6 +20,8 @@ def write(
     project: Path,
     files: Iterable[Path],
     settings: str,
+    found: str,
+    lock: str,
     revision: str,
     dirty: bool,
     project_revision: str,
@@ -28,9 +30,10 @@ def write(
 ) -> None:
     """Write the compressed tar file `target`, in the layout that provision.sh expects.
 
-    `files` are those of `project`; `settings` are KEY=VALUE lines; `uv` is the program that
-    installs the project. Proxies and a CA bundle come from the environment (http_proxy,
-    SSL_CERT_FILE) and serve only during the build.
+    `files` are those of `project`; `settings` are KEY=VALUE lines, and so is `found`, what the
+    project answered when it ran; `lock` is what its requirements were resolved to. `uv` is the
+    program that installs the project. Proxies and a CA bundle come from the environment
+    (http_proxy, SSL_CERT_FILE) and serve only during the build.
     """
     # Little compression: most of the file is uv, and it goes to a machine on this host.
     with tarfile.open(target, "w:gz", compresslevel=1) as tar:
@@ -41,6 +44,9 @@ def write(
         # uv takes seconds in emulation where pip takes a minute.
         tar.add(uv, "bin/uv", filter=_anonymous)
         _add_text(tar, "settings.env", settings)
+        for name, text in (("found.env", found), ("requirements.lock", lock)):
+            if text:
+                _add_text(tar, name, text, 0o644)
         revisions = {"SOURCE": (revision, dirty), "PROJECT": (project_revision, project_dirty)}
         _add_text(tar, "build.env", _build_environment(revisions))
         bundle = os.environ.get("SSL_CERT_FILE")
@@ -66,8 +72,8 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _add_text(tar: tarfile.TarFile, name: str, text: str) -> None:
+def _add_text(tar: tarfile.TarFile, name: str, text: str, mode: int = 0o600) -> None:
     member = tarfile.TarInfo(name)
     member.size = len(text.encode())
-    member.mode = 0o600
+    member.mode = mode
     tar.addfile(member, io.BytesIO(text.encode()))

@@ -20,7 +20,10 @@ import settings
 import sources
 from base_disk import BaseDisk
 from inspection import InspectionError
+from laurel import env_file
+from layers import Layers
 from progress import Progress, shown
+from project.examination import Examination
 from run import output
 from settings import SettingError
 from sources import SourceError
@@ -59,20 +62,16 @@ REFUSALS = (BakeError, InspectionError, SettingError, SourceError)
 class Plan:
     """What is baked: the system, the project, and the base image if the operator names one.
 
-    `settings` are all that are baked, given or found.
+    `examined` learns more when the project runs; `settings` is what its files alone say.
     """
 
     os: str
     var_file: Path
     project: Path
+    examined: Examination
     settings: Mapping[str, str]
-    python_version: str
     base_image: str
     base_checksum: str
-
-    @property
-    def requirements(self) -> str:
-        return self.settings["REQUIREMENTS"]
 
     @property
     def files(self) -> list[Path]:
@@ -92,10 +91,24 @@ class Plan:
     def base_disk(self) -> BaseDisk:
         return BaseDisk(PACKER / "base", self.var_file, BUILD / "base" / self.os, self.log)
 
+    def layers(self, base: Path) -> Layers:
+        """The layers above the base system in the folder `base`."""
+        return Layers(
+            provision=PROVISION,
+            packer=PACKER,
+            base=base,
+            build=BUILD,
+            os=self.os,
+            name=self.name.removesuffix(".qcow2"),
+            project=self.project,
+            settings=self.settings,
+            log=self.log,
+        )
+
 
 def main() -> int:
     """Prepare; return the exit code."""
-    progress = Progress(total=4)
+    progress = Progress(total=5)
     return cli.run(
         "prepare",
         lambda: prepare(plan(), progress),
@@ -116,15 +129,13 @@ def prepare(plan: Plan, progress: Progress) -> None:
     variables.unlink(missing_ok=True)
     note_left_out(plan, progress)
     key = base_key(plan, progress, "")
-    inspection.refuse_unresolvable(plan.project, plan.requirements, plan.python_version)
 
-    progress.step(f"the base disk of {plan.os}")
-    base, accelerator = base_disk(plan, key, progress)
+    base, accelerator = start(plan, key, progress)
 
     progress.step("the payload and the key of the build user")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    write(plan, settings.given(), folder)
+    write(plan, folder)
     values = packer_variables(plan, base, accelerator, folder)
     values["output_directory"] = str(BUILD / "packer-output")
     lines = [f"{name} = {_hcl(value)}\n" for name, value in values.items()]
@@ -140,16 +151,15 @@ def plan() -> Plan:
     system = settings.system()
     var_file = settings.var_file(PACKER / "os", system)
     project = inspection.folder()
-    version = inspection.python_version(var_file)
-    found = inspection.inspect(project, version)
+    examined = inspection.examine(project, var_file)
     settings.refuse_development(project)
     base_image, base_checksum = settings.base_image()
     return Plan(
         os=system,
         var_file=var_file,
         project=project,
-        settings=found,
-        python_version=version,
+        examined=examined,
+        settings=examined.settings,
         base_image=base_image,
         base_checksum=base_checksum,
     )
@@ -188,34 +198,44 @@ def base_key(plan: Plan, progress: Progress, former: str) -> str:
     return former
 
 
-def base_disk(plan: Plan, key: str, progress: Progress) -> tuple[str, str]:
-    """The disk to start from, built if it is missing, and the accelerator that runs it."""
-    if plan.base_image.lower().startswith("https://") and not plan.base_checksum:
-        progress.note("warning: BASE_IMAGE is downloaded without a BASE_CHECKSUM=sha256:...")
+def start(plan: Plan, key: str, progress: Progress) -> tuple[str, str]:
+    """The disk to start from, and the accelerator that runs it.
+
+    Makes the missing layers, and runs the project in the last one. Raises InspectionError for what
+    would not work.
+    """
     accelerator = str(PACKER / "accelerator.sh")
     if plan.base_image:
+        if plan.base_image.lower().startswith("https://") and not plan.base_checksum:
+            progress.note("warning: BASE_IMAGE is downloaded without a BASE_CHECKSUM=sha256:...")
+        progress.step(f"the base image, {plan.base_image}")
+        progress.step("the project runs later, on the build machine")
         return plan.base_image, output(accelerator).strip()
-    built = plan.base_disk.build(key, progress)
-    return str(built / "base.qcow2"), output(accelerator, str(built / "vmlinuz")).strip()
+    base, layer = run_project(plan, key, progress)
+    for line in plan.examined.warnings:
+        progress.note(f"warning: {line}")
+    disk = plan.layers(base).disk(layer, progress)
+    return str(disk), output(accelerator, str(base / "vmlinuz")).strip()
 
 
-def write(plan: Plan, given: str, folder: Path) -> None:
+def run_project(plan: Plan, key: str, progress: Progress) -> tuple[Path, Path]:
+    """Make the missing layers, and run the project; return the base's folder and the last layer's.
+
+    Raises InspectionError for what would not work.
+    """
+    progress.step(f"the base system, {plan.os}")
+    base = plan.base_disk.build(key, progress)
+    progress.step("the project in its virtual environment")
+    layers = plan.layers(base)
+    layer = layers.environment(lambda target: _pack(plan, target, "", layers.lock_text()), progress)
+    inspection.ask(plan.examined, plan.files, layer / "root")
+    return base, layer
+
+
+def write(plan: Plan, folder: Path) -> None:
     """Write the payload, the build user's key, and the seed that creates this user."""
-    revision, dirty = _revision()
-    files = plan.files
-    project_revision, project_dirty = sources.revision(plan.project, files)
-    payload.write(
-        folder / "payload.tar.gz",
-        provision=PROVISION,
-        project=plan.project,
-        files=files,
-        settings=given,
-        revision=revision,
-        dirty=dirty,
-        project_revision=project_revision,
-        project_dirty=project_dirty,
-        uv=payload.UV,
-    )
+    found = "" if plan.base_image else env_file.text(plan.examined.settings)
+    _pack(plan, folder / "payload.tar.gz", found, "")
     key = folder / "key"
     output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "laurel-build", "-f", str(key))
     seed = folder / "seed"
@@ -224,6 +244,27 @@ def write(plan: Plan, given: str, folder: Path) -> None:
     (seed / "user-data").write_text(USER_DATA.format(key=public))
     (seed / "meta-data").write_text("instance-id: bake\nlocal-hostname: bake\n")
     (seed / "vendor-data").write_text("")
+
+
+def _pack(plan: Plan, target: Path, found: str, lock: str) -> None:
+    """Write the payload."""
+    revision, dirty = _revision()
+    files = plan.files
+    project_revision, project_dirty = sources.revision(plan.project, files)
+    payload.write(
+        target,
+        provision=PROVISION,
+        project=plan.project,
+        files=files,
+        settings=settings.given(),
+        found=found,
+        lock=lock,
+        revision=revision,
+        dirty=dirty,
+        project_revision=project_revision,
+        project_dirty=project_dirty,
+        uv=payload.UV,
+    )
 
 
 def packer_variables(plan: Plan, base: str, accelerator: str, folder: Path) -> dict[str, str]:

@@ -4,13 +4,15 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 
 class Progress:
     """Numbers the steps, `[2/5  1:07] the base disk`, and knows how long each took."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, stream: TextIO | None = None) -> None:
         self._total = total
+        self._stream = stream
         self._started = time.monotonic()
         self._done: list[tuple[str, float]] = []
         self.current = ""
@@ -24,11 +26,15 @@ class Progress:
         """Begin the next step."""
         self._done.append((name, self.elapsed))
         self.current = name
-        print(f"[{len(self._done)}/{self._total} {clock(self.elapsed):>5}] {name}", flush=True)
+        print(
+            f"[{len(self._done)}/{self._total} {clock(self.elapsed):>5}] {name}",
+            file=self._stream,
+            flush=True,
+        )
 
     def note(self, text: str) -> None:
         """Print a line within the current step."""
-        print(f"{clock(self.elapsed):>10}  {text}", flush=True)
+        print(f"{clock(self.elapsed):>10}  {text}", file=self._stream, flush=True)
 
     def notes(self, pattern: str) -> Callable[[str], None]:
         """A function that notes the first matching group of each line that matches `pattern`."""

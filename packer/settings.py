@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+from laurel import env_file
 from laurel.schema import BAKED, SETTINGS
 from project import given as project_given
 
@@ -19,7 +20,7 @@ class SettingError(Exception):
 
 def given() -> str:
     """KEY=VALUE lines of the settings that the environment sets, for settings.env."""
-    return "".join(f"{name}={os.environ[name]}\n" for name in BAKED if os.environ.get(name))
+    return env_file.text({name: os.environ.get(name, "") for name in BAKED})
 
 
 def system() -> str:

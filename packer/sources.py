@@ -6,9 +6,9 @@ import subprocess
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from project.source import release_files
-from project.source.release_files import ReleaseFiles
-from project.source.tree import InspectionError
+from project import release_files
+from project.release_files import ReleaseFiles
+from project.tree import InspectionError
 from run import output
 
 

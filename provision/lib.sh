@@ -8,6 +8,10 @@ PROVISION=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # The project lies beside provision/, as in the repository.
 PROJECT=${PROJECT:-$(dirname "$PROVISION")/app}
 TEMPLATES=/usr/share/laurel/templates
+# The settings that only the running project knows: a bake brings them, other machines ask (17-questions).
+FOUND=$(dirname "$PROVISION")/found.env
+[[ -f $FOUND ]] || FOUND=/var/cache/laurel/found.env
+export FOUND
 
 log() {
 	printf 'laurel: %s\n' "$*"

@@ -4,9 +4,10 @@
 #
 #     provision.sh [STEP ...]    all steps, or the named ones, such as 20-site
 #
-# Beside provision/ lie the project (app/) and three optional files: settings.env has the settings of this
-# run; build.env has what only the build needs (proxies, the revision of the source); ca.pem is the CA
-# bundle of a build host whose TLS is intercepted.
+# Beside provision/ lie the project (app/) and optional files: settings.env has the settings of this run;
+# found.env those that the project gave when it ran; requirements.lock what its requirements were resolved
+# to; build.env what only the build needs (proxies, the revision of the source); ca.pem is the CA bundle of
+# a build host whose TLS is intercepted.
 source "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 ((EUID == 0)) || die "provision.sh needs root: run it with sudo"
@@ -48,5 +49,6 @@ done
 for i in "${!steps[@]}"; do
 	log "step $((i + 1)) of ${#steps[@]}: ${steps[i]} ($((SECONDS - started)) s)"
 	bash "$PROVISION/steps/${steps[i]}.sh" || die "step ${steps[i]} failed"
+	[[ ${steps[i]} != 17-questions ]] || load_settings
 done
 log "provisioned in $((SECONDS - started)) s"

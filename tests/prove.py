@@ -27,6 +27,7 @@ from pathlib import Path
 import inspection
 import names
 import settings
+from run import as_root
 
 TOP = Path(__file__).resolve().parent.parent
 Command = list[str]
@@ -146,14 +147,19 @@ class Proof:
     # The benches
 
     def boot(self) -> list[Command]:
-        built = self.bases[0] if self.bases else Path("build/base", self.system, "base.qcow2")
+        given = self.option("BASE_IMAGE")
+        base = Path(given or "build/work/base.qcow2")
+        # The base system's disk; without one, the message of disk.sh names what is missing.
+        root = self.bases[0] if self.bases else Path("build/base", self.system, "root")
+        disk = ["packer/disk.sh", str(root), str(root.parent), str(base)]
         return [
+            *([] if given else [[*as_root(), *disk]]),
             [
                 *(sys.executable, "tests/bench/boot.py", str(self.image)),
-                f"--base={self.option('BASE_IMAGE', str(built))}",
+                f"--base={base}",
                 f"--rounds={self.option('ROUNDS', '1')}",
                 f"--json={self.report('boot')}.json",
-            ]
+            ],
         ]
 
     def load(self) -> list[Command]:
@@ -217,7 +223,7 @@ def _commands(name: str, proof: Proof) -> list[Command]:
 
 def _proof() -> Proof:
     system = settings.system()
-    bases = sorted(Path("build/base", system).glob("*/base.qcow2"))
+    bases = sorted(Path("build/base", system).glob("*/root"))
     return Proof(os.environ, inspection.folder(), system, names.image(), bases)
 
 

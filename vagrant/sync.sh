@@ -12,4 +12,4 @@ fi
 # VirtualBox shares the host's folders: there is nothing to copy.
 if [[ -e .vagrant/machines/default/libvirt/id ]]; then vagrant rsync; fi
 exec vagrant ssh --no-tty --command \
-	"sudo bash /laurel/provision/provision.sh 15-environment 20-site 50-supervisor 60-nginx 90-describe"
+	"sudo bash /laurel/provision/provision.sh 15-environment 17-questions 20-site 50-supervisor 60-nginx 90-describe"

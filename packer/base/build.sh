@@ -2,25 +2,27 @@
 # Builds the base disk of a system from its own signed archive: GPT, one ext4
 # root that grows, BIOS and UEFI, cloud-init, serial console.
 #
-# Usage: build.sh VAR_FILE ACCELERATOR OUTPUT.qcow2, as root.
-# VAR_FILE is one of packer/os/; ACCELERATOR is `kvm`, `tcg` or `auto`.
+# Usage: build.sh VAR_FILE ACCELERATOR FOLDER, as root.
+# VAR_FILE is one of packer/os/; ACCELERATOR is `kvm`, `tcg` or `auto`. Writes into FOLDER:
 #
-# Writes the partitions into a plain file, because not every build host's kernel
-# has loop devices with partitions.
+#   root/      the root file system
+#   boot.raw   the disk without its root: partition table and boot loaders; for disk.sh
+#   uuid       of the root's file system, which the boot loader looks for
+#   vmlinuz    the kernel
 set -euo pipefail
 umask 022 # not this user's: the files on the disk need a distribution's modes
 
 here=$(dirname "$(readlink -f "$0")")
-var_file=${1:?usage: build.sh VAR_FILE ACCELERATOR OUTPUT.qcow2}
-accelerator=${2:?usage: build.sh VAR_FILE ACCELERATOR OUTPUT.qcow2}
-output=${3:?usage: build.sh VAR_FILE ACCELERATOR OUTPUT.qcow2}
+var_file=${1:?usage: build.sh VAR_FILE ACCELERATOR FOLDER}
+accelerator=${2:?usage: build.sh VAR_FILE ACCELERATOR FOLDER}
+folder=${3:?usage: build.sh VAR_FILE ACCELERATOR FOLDER}
 
-readonly disk_mib=3072     # the root grows on first boot; this must fit the smallest cloud disk, 4 GB
 readonly bios_boot_start=1 # MiB; GRUB's core image, 1 MiB
 readonly esp_start=2       # MiB
 readonly esp_mib=64        # shim, GRUB and room for firmware updates
-readonly root_start=66     # MiB; last on the disk, so that it can grow
-readonly boot_limit=300    # seconds; 30 in emulation on two idle cores
+# shellcheck source=packer/base/layout.sh
+source "$here/layout.sh"
+readonly boot_limit=300 # seconds; 30 in emulation on two idle cores
 
 # value NAME: prints one string of the var-file.
 value() {
@@ -32,7 +34,7 @@ kernel_package=$(value kernel_package)
 boot_packages=$(value boot_packages)
 : "${suite:?$var_file sets no suite}" "${kernel_package:?$var_file sets no kernel_package}"
 
-work=$(mktemp -d "$(dirname "$output")/.base.XXXXXX")
+work=$(mktemp -d "$folder/.base.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 root=$work/root
 disk=$work/disk.raw
@@ -83,9 +85,8 @@ sfdisk --quiet "$disk" <<-EOF
 EOF
 mkfs.vfat -n ESP -C "$work/esp" $((esp_mib * 1024)) >/dev/null
 dd if="$work/esp" of="$disk" bs=1M seek="$esp_start" conv=notrunc,sparse status=none
-# 1 MiB stays free at the end for GPT's second header.
-mke2fs -q -t ext4 -L root -m 1 -d "$root" -E offset=$((root_start << 20)) \
-	"$disk" $(((disk_mib - root_start - 1) * 1024))k
+uuid=$(cat /proc/sys/kernel/random/uuid)
+write_root "$root" "$uuid" "$disk"
 
 cp "$(readlink -f "$root"/boot/vmlinuz-*)" "$work/vmlinuz"
 cp "$(readlink -f "$root"/boot/initrd.img-*)" "$work/initrd"
@@ -107,6 +108,17 @@ grep -q '^boot loader installed' "$work/console" || {
 	exit 1
 }
 
-qemu-img convert -O qcow2 "$disk" "$work/disk.qcow2"
-install -m 0644 "$work/vmlinuz" "$(dirname "$output")/vmlinuz"
-mv "$work/disk.qcow2" "$output"
+# The boot loader's files are part of each root file system that disk.sh writes.
+rm "$root/install-boot-loader.sh"
+debugfs -R "rdump /boot/grub $root/boot" "$disk?offset=$((root_start << 20))" 2>/dev/null
+[[ -s $root/boot/grub/grub.cfg ]] || {
+	echo "base: the disk has no /boot/grub/grub.cfg" >&2
+	exit 1
+}
+fallocate --punch-hole --offset "${root_start}MiB" --length "$((disk_mib - root_start - 1))MiB" "$disk"
+echo "$uuid" >"$work/uuid"
+chmod 0644 "$work/vmlinuz"
+for made in "$disk" "$work/uuid" "$work/vmlinuz" "$root"; do
+	name=${made##*/}
+	mv "$made" "$folder/${name/disk.raw/boot.raw}"
+done

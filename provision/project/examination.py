@@ -1,88 +1,158 @@
-"""Examines a project before it is baked."""
+"""Examines a project before it is baked: what its files say, then what it says when it runs."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from laurel import choices
+from laurel import choices, layer, servers
 from laurel.schema import BAKED, SETTINGS
+from packaging.version import Version
 
-from project import checks, given
-from project.findings.dependencies import DependencyError
-from project.findings.project import Project
+from project import find, given, requirements
+from project.find import Found
 from project.given import Given, GivenError
-from project.inspection import inspect
-from project.overrides import overrides
-from project.source.tree import InspectionError
+from project.tree import InspectionError, Tree
+
+NOT_RUN = "whether the project can be installed, starts, and answers: PROBE=no"
+_LONGEST = 1000  # characters of a text; what the project says is not trusted
 
 
-@dataclass(frozen=True)
+@dataclass
 class Examination:
-    """What a project is made of, and `problems`: one line for each thing that cannot work.
+    """What a project is made of, and what would not work.
 
-    `project` and `given` are None if a problem ended the examination early.
+    `errors` and `warnings` are lines that begin with a place; `unchecked` says what was not
+    checked, and why.
     """
 
-    problems: list[str]
-    project: Project | None = None
-    given: Given | None = None
-    settings: dict[str, str] = field(default_factory=dict)  # every baked one, by name
+    found: Found
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+    overrides: list[tuple[str, ...]] = field(default_factory=list)
 
-    def report(self) -> Iterator[str]:
-        """The lines that `make inspect` prints."""
-        if self.project is None or self.given is None:
-            return
-        yield "Found"
-        found = self.project.findings.found
-        yield from _table([(one.name, one.value, one.source) for one in found])
-        for name, command in self.project.processes.items():
-            yield f"  process {name}: {command}"
-        yield "\nSettings that Laurel overrides on the machine (`laurel settings` shows them)"
-        variables = {**self.given.values, **self.given.exports}
-        yield from _table(list(overrides(self.project, variables)))
-        notes = [*checks.notes(self.project, variables), *choices.warnings(self.settings)]
-        if notes:
-            yield "\nNotes"
-            yield from (f"  {note}" for note in notes)
+    @property
+    def settings(self) -> dict[str, str]:
+        """Every baked setting: the found value, or the default."""
+        return {name: self.found.value(name) or SETTINGS[name].default for name in BAKED}
 
 
 def examine(
     root: Path, environ: Mapping[str, str], python: str, settings_env: Path | None = None
 ) -> Examination:
-    """Examine the project at `root`; see given.read for `environ` and `settings_env`.
+    """Read the project's files; see given.read for `environ` and `settings_env`.
 
     `python` is the version of the machine's own Python, such as "3.13".
     """
     try:
-        wanted = given.read(root, environ, settings_env)
-        project = inspect(root, wanted.values)
-        settings = {name: SETTINGS[name].default for name in BAKED}
-        settings |= {one.name: one.value for one in project.findings.found}
-        version = settings["SITE_PYTHON"]
-        variables = {**wanted.values, **wanted.exports}
-        problems = list(
-            checks.problems(project, variables, python if version == "system" else version)
+        found = find.find(root, given.read(root, environ, settings_env))
+        version = found.value("SITE_PYTHON") or "system"
+        version = python if version == "system" else version
+        other = requirements.wants_other_python(found.tree, found.requirements, version)
+    except (GivenError, InspectionError) as error:
+        nothing = Found(Tree(root), Given({}, {}, {}))
+        return Examination(nothing, errors=str(error).splitlines())
+    examined = Examination(found, unchecked=[NOT_RUN], warnings=list(find.notes(found)))
+    old = requirements.find_old_channels(found.tree, found.requirements)
+    examined.errors += filter(None, (other, old))
+    _check_settings(examined)
+    return examined
+
+
+def _check_settings(examined: Examination) -> None:
+    """Values that a machine cannot use, and that contradict each other."""
+    settings = examined.settings
+    for name, (value, place) in examined.found.settings.items():
+        for part, reason in SETTINGS[name].problems(value):
+            examined.errors.append(f"{place}: {SETTINGS[name].shown(part)}: {reason}")
+    for one in choices.conflicts(settings):
+        examined.errors.append(f"{SETTINGS[one.name].shown(settings[one.name])}: {one.reason}")
+    new = [line for line in choices.warnings(settings) if line not in examined.warnings]
+    examined.warnings += new
+
+
+def installed(examined: Examination, versions: Mapping[str, str]) -> None:
+    """Take in the `versions` of the installed packages, by normalised name."""
+    found, settings = examined.found, examined.settings
+    place, channels = _line(found, "channels"), versions.get("channels")
+    if channels is None:
+        examined.errors.append(
+            f"{place}: no channels: this is not a Channels project; add channels>=4"
         )
-    except (GivenError, InspectionError, DependencyError) as error:
-        return Examination(str(error).splitlines())
-    except SyntaxError as error:
-        return Examination([f"{error.filename}, line {error.lineno}: not Python: {error.msg}"])
-    problems += [
-        f"{SETTINGS[one.name].shown(settings[one.name])}: {one.reason}"
-        for one in choices.conflicts(settings)
+    elif Version(channels) < Version("3"):
+        examined.errors.append(requirements.old_channels(place, channels))
+    for name in {settings["ASGI_SERVER"], settings["HTTP_SERVER"]} - {"same"}:
+        since = servers.read(name).since
+        if name in versions and Version(versions[name]) < Version(since):
+            examined.errors.append(
+                f"{_line(found, name)}: {name} {versions[name]} lacks the options that Laurel"
+                f" starts it with, which came with {since}: require that version, or choose another"
+                " server"
+            )
+
+
+def _line(found: Found, package: str) -> str:
+    """The place where the requirements name a package."""
+    for file in requirements.sources(found.tree.root, found.requirements):
+        lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        for number, line in enumerate(lines, 1):
+            if re.match(rf"\W*(name = \")?{package}(?![\w-])", line, re.IGNORECASE):
+                return f"{found.tree.relative(file).as_posix()}, line {number}"
+    return found.value("REQUIREMENTS")
+
+
+def answered(examined: Examination, answer: Mapping[str, Any]) -> None:
+    """Take in what the project answered when it ran: see probe/__main__.py."""
+    found, said = examined.found, _clean(answer)
+    places = said.get("places", {})
+    examined.unchecked = said["unchecked"]
+    examined.errors += _lines(said["errors"])
+    examined.warnings += _lines(said["warnings"])
+    examined.overrides = [
+        (name, reason if reason != name else "the machine's own", places.get(name, ""))
+        for name, _, reason in said.get("overrides", [])
     ]
-    problems += _unusable(project)
-    return Examination(problems, project, wanted, settings)
+    for name in ("ASGI_APPLICATION", "WSGI_APPLICATION"):
+        found.settle(name, said.get(name, ""), places.get(name, "asgi.py"))
+    for name in ("STATIC_URL", "MEDIA_URL"):
+        found.settle(name, _url(said.get(name, "")), places.get(name, "Django's default"))
+    routes = [*said.get("pages", []), *said.get("websockets", [])]
+    by_path = {one["path"]: one["place"] for one in routes}
+    for name in ("HEALTH_PATH", "PAGE_PATH", "WEBSOCKET_PATH"):
+        path = said.get(name, "")
+        found.settle(name, path, by_path.get(path) or "the project's routes")
+    if said.get("static_file") and found.value("STATIC_URL"):
+        file = found.value("STATIC_URL") + said["static_file"]
+        found.settle("STATIC_FILE", file, "collectstatic")
+    values = examined.settings
+    if values["CHANNEL_LAYER"] == "project":
+        refusal = layer.refusal(said.get("layers", {}), values["PROCESSES"], values["HTTP_SERVER"])
+        if refusal:
+            place = places.get("CHANNEL_LAYERS", values["SETTINGS_MODULE"])
+            examined.errors.append(f"{place}: {refusal}")
+    _check_settings(examined)
 
 
-def _unusable(project: Project) -> Iterator[str]:
-    """The values found in the project that a machine cannot use."""
-    for one in project.findings.found:
-        for part, reason in SETTINGS[one.name].problems(one.value):
-            yield f"{one.source}: {SETTINGS[one.name].shown(part)}: {reason}"
+def _url(text: str) -> str:
+    """A path that begins and ends with a slash; empty if it is empty or on another host."""
+    if not text or "//" in text:
+        return ""
+    return "/" + text.strip("/") + "/" if text.strip("/") else ""
 
 
-def _table(rows: list[tuple[str, str, str]]) -> Iterator[str]:
-    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
-    for row in rows:
-        yield f"  {row[0]:<{first}}  {row[1]:<{second}}  {row[2]}".rstrip()
+def _lines(problems: Iterable[Mapping[str, str]]) -> list[str]:
+    lines = (f"{one['place']}: {one['text']}".removeprefix(": ") for one in problems)
+    return list(dict.fromkeys(lines))
+
+
+def _clean(said: Any) -> Any:
+    """What the project said, with each text as one line without control characters."""
+    if isinstance(said, dict):
+        return {str(key): _clean(value) for key, value in said.items()}
+    if isinstance(said, list):
+        return [_clean(value) for value in said]
+    if isinstance(said, str):
+        return "".join(one if one.isprintable() else " " for one in said)[:_LONGEST]
+    return said

@@ -4,6 +4,8 @@
 source "$(dirname "$0")/../lib.sh"
 
 readonly environments=/srv/site/environments cache=/var/cache/laurel
+readonly installer=65532 # no account has this number
+payload=$(dirname "$PROVISION")
 export UV_CACHE_DIR=$cache/packages UV_NO_PROGRESS=1 UV_PYTHON_DOWNLOADS=never
 file=$PROJECT/${REQUIREMENTS:?}
 [[ -f $file ]] || die "REQUIREMENTS: there is no file $file"
@@ -17,7 +19,7 @@ install -d -m 0755 /srv/site "$environments"
 # On other machines this installs it, into a virtualenv, so that the system's Python stays as it is.
 find_uv() {
 	local brought
-	brought=$(dirname "$PROVISION")/bin/uv
+	brought=$payload/bin/uv
 	if [[ -x $brought ]]; then
 		echo "$brought"
 		return
@@ -32,12 +34,18 @@ find_uv() {
 	echo "$cache/uv/bin/uv"
 }
 
+# as_installer COMMAND...: runs a command that may run code of packages: as a user without rights.
+as_installer() {
+	setpriv --reuid="$installer" --regid="$installer" --clear-groups --no-new-privs \
+		env HOME="$work" UV_CACHE_DIR="$UV_CACHE_DIR" "$@"
+}
+
 # as_requirements TARGET: prints the path of a requirements file; a lock file is converted into TARGET.
 as_requirements() {
 	case $(basename "$file") in
 	uv.lock)
-		"$uv" export --quiet --project "$(dirname "$file")" --python "$environment/bin/python" --frozen \
-			--no-dev --no-emit-project --no-header --output-file "$1" >/dev/null
+		as_installer "$uv" export --quiet --project "$(dirname "$file")" --python "$environment/bin/python" \
+			--frozen --no-dev --no-emit-project --no-header --output-file "$1" >/dev/null
 		;;
 	poetry.lock | Pipfile.lock)
 		project requirements "$file" >"$1"
@@ -50,9 +58,33 @@ as_requirements() {
 	echo "$1"
 }
 
+# lock: resolves requirements without hashes once, into $work/lock.txt. A bake brings the result of an
+# earlier one, so that two bakes of the same requirements install the same versions.
+lock() {
+	if [[ -f $payload/requirements.lock ]]; then
+		cp "$payload/requirements.lock" "$work/lock.txt"
+		return
+	fi
+	as_installer "$uv" pip compile --quiet --no-header --no-annotate --generate-hashes \
+		--python "$environment/bin/python" --output-file "$work/lock.txt" "$requirements" 2>&1 >/dev/null |
+		tee "$said" >&2
+}
+
 # install_packages OPTION...: installs into the virtualenv; uv's output is in the file $said.
 install_packages() {
-	"$uv" pip install --quiet --python "$environment" "$@" 2>&1 | tee "$said" >&2
+	as_installer "$uv" pip install --quiet --python "$environment" "$@" 2>&1 | tee "$said" >&2
+}
+
+# install_requirements: installs the lock, or the project's own one.
+install_requirements() {
+	local options=()
+	if [[ $requirements != *.lock* ]] && ! grep -q -- '--hash=' "$requirements"; then
+		lock || return
+		requirements=$work/lock.txt
+	fi
+	# If all requirements have a hash, require hashes for all that they need, too.
+	if ! grep -qE '^[^ #].*( @ |://)|^(-e|\.)' "$requirements"; then options=(--require-hashes); fi
+	install_packages -r "$requirements" "${options[@]}"
 }
 
 # add_packages PACKAGE...: installs what the project lacks, as servers.txt locks it. No version of the
@@ -68,27 +100,21 @@ add_packages() {
 	install_packages --constraint "$work/pins.txt" "$@"
 }
 
-# headers: prints the -dev packages that common Python packages need for a build from source.
-headers() {
-	# sed instead of cat, because a file may end without a newline or begin with a UTF-8 mark.
+# needed COLUMN: prints the system packages that the Python packages in stdin need, by
+# system-packages.txt: column 2 to be built from source, 3 to run.
+needed() {
+	# A file may begin with a UTF-8 mark.
+	sed 's/^\xef\xbb\xbf//' | grep -aoiE '^[a-z0-9][a-z0-9._-]*' | tr 'A-Z_.' 'a-z--' |
+		awk -F ' *[:|] *' -v column="$1" 'NR == FNR { wanted[$0]; next } $1 in wanted { print $column }' \
+			- "$PROVISION/system-packages.txt"
+}
+
+# required: prints all files of the requirements.
+required() {
 	{
 		echo "$requirements"
 		project sources "$PROJECT" "$file"
-	} | xargs -d '\n' sed 's/^\xef\xbb\xbf//' | grep -aoiE '^[a-z0-9][a-z0-9._-]*' |
-		tr 'A-Z_.' 'a-z--' | sort -u | while read -r package; do
-		case $package in
-		psycopg2 | psycopg-c) echo libpq-dev ;;
-		mysqlclient) echo default-libmysqlclient-dev ;;
-		lxml) echo libxml2-dev libxslt1-dev ;;
-		pillow) echo libjpeg-dev zlib1g-dev ;;
-		cffi) echo libffi-dev ;;
-		python-ldap) echo libldap2-dev libsasl2-dev ;;
-		pycurl) echo libcurl4-openssl-dev libssl-dev ;;
-		xmlsec) echo libxmlsec1-dev libxmlsec1-openssl ;;
-		pyodbc) echo unixodbc-dev ;;
-		pygraphviz) echo libgraphviz-dev ;;
-		esac
-	done
+	} | xargs -d '\n' awk 1 # a file may end without a newline
 }
 
 installed() {
@@ -102,8 +128,8 @@ install_built() {
 	log "  packages without a wheel are built from source: installing the compiler and headers"
 	before=$(installed)
 	# shellcheck disable=SC2046,SC2086 # package names, separated by blanks
-	apt_install build-essential pkg-config python3-dev $(headers) $BUILD_PACKAGES
-	install_packages "${options[@]}" || die "cannot install $REQUIREMENTS, even with a compiler: see the lines" \
+	apt_install build-essential pkg-config python3-dev $(required | needed 2) $BUILD_PACKAGES
+	install_requirements || die "cannot install $REQUIREMENTS, even with a compiler: see the lines" \
 		"above. If a package needs headers, add BUILD_PACKAGES=\"libfoo-dev\" to laurel.env"
 	added=$(comm -13 <(echo "$before") <(installed))
 	# The packages that own a library to which a built module links.
@@ -124,7 +150,7 @@ id=$(
 		project sources "$PROJECT" "$file" | xargs -d '\n' sha256sum | sed "s|$PROJECT/||"
 		echo "$APT_PACKAGES $BUILD_PACKAGES $SITE_PYTHON $ASGI_SERVER $HTTP_SERVER $CHANNEL_LAYER"
 		python3 --version
-		cat "$PROVISION/servers.txt"
+		cat "$PROVISION/servers.txt" "$PROVISION/system-packages.txt"
 	} | sha256sum | cut -c 1-12
 )
 environment=$environments/$id
@@ -136,6 +162,9 @@ if [[ ! -e $environment/complete ]]; then
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
 	said=$work/said
+	: >"$said"
+	install -d "$environment" "$UV_CACHE_DIR"
+	chown -R "$installer:$installer" "$work" "$environment" "$UV_CACHE_DIR"
 	python=/usr/bin/python3
 	if [[ $SITE_PYTHON != system ]]; then
 		# From the system's archive if that has this version; otherwise uv downloads a build.
@@ -143,18 +172,21 @@ if [[ ! -e $environment/complete ]]; then
 		export UV_PYTHON_DOWNLOADS=automatic UV_PYTHON_INSTALL_DIR=/srv/site/pythons
 		python=$SITE_PYTHON
 	fi
-	"$uv" venv --quiet --python "$python" "$environment" ||
+	as_installer env UV_PYTHON_DOWNLOADS="$UV_PYTHON_DOWNLOADS" "$uv" venv --quiet --allow-existing --python "$python" "$environment" ||
 		die "SITE_PYTHON=$SITE_PYTHON is not available: leave it out to use the system's, $(python3 --version)"
 
 	requirements=$(as_requirements "$work/requirements.txt")
-	options=(-r "$requirements")
-	# If one requirement has a hash, require hashes for all.
-	if grep -q -- '--hash=' "$requirements"; then options+=(--require-hashes); fi
-	if ! install_packages "${options[@]}"; then
-		grep -q 'Failed to build' "$said" ||
+	if required | grep -qE 'git\+[a-z]+://'; then apt_install git; fi
+	if ! install_requirements; then
+		grep -qE 'Failed to build|[Bb]uild backend' "$said" ||
 			die "cannot install $REQUIREMENTS for $("$environment/bin/python" --version): the lines above say why"
 		install_built
 	fi
+	packages=$("$uv" pip freeze --python "$environment")
+	# psycopg brings its library if its extra is installed.
+	if grep -qE '^psycopg-(binary|c)\b' <<<"$packages"; then packages=$(grep -v '^psycopg=' <<<"$packages"); fi
+	# shellcheck disable=SC2046 # package names, separated by blanks
+	apt_install $(needed 3 <<<"$packages")
 	# The chosen servers and channel layer, unless the project's requirements bring them.
 	wanted=$(laurel_tool server-packages)
 	mapfile -t wanted <<<"$wanted"
@@ -169,6 +201,8 @@ if [[ ! -e $environment/complete ]]; then
 			die "${missing[*]}: conflicts with the installed packages; add a version that fits to $REQUIREMENTS"
 	fi
 
+	[[ ! -f $work/lock.txt ]] || install -D -m 0644 "$work/lock.txt" "$cache/requirements.lock"
+	chown -R root:root "$environment"
 	log "  virtual environment $id: byte code"
 	# Compile now, because no process may write here later. The tests of packages, a third of the
 	# files, are left out.

@@ -22,7 +22,7 @@ begin() {
 	echo "#cloud-config
 ssh_authorized_keys: ['$(cat "$work/key.pub")']" >"$work/root/var/lib/cloud/seed/nocloud/user-data"
 	: >"$work/root/etc/fstab" # it names disks
-	systemd-nspawn --boot --directory="$work/root" --machine=native --register=no --keep-unit --settings=no \
+	systemd-nspawn --boot --directory="$work/root" --machine=native --register=no --keep-unit --settings=no --capability=CAP_NET_ADMIN \
 		--resolv-conf=off --timezone=off --link-journal=no --console=read-only \
 		</dev/null >"$log" 2>&1 &
 	system=$!

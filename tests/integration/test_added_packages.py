@@ -1,10 +1,11 @@
-"""15-environment.sh adds servers as servers.txt locks them, around the project's own packages.
+"""15-environment.sh installs the project's lock, and adds servers as servers.txt locks them.
 
 A folder of tiny wheels is the package index.
 """
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def wheel(folder: Path, name: str, version: str, *requires: str) -> str:
 
 
 class Machine:
-    """A virtualenv, an index, and add_packages of the step."""
+    """A virtualenv, an index, and the functions of the step, without another user."""
 
     def __init__(self, top: Path, folder: Path) -> None:
         self.folder = folder
@@ -61,12 +62,27 @@ class Machine:
 
     def add(self, *packages: str) -> subprocess.CompletedProcess[str]:
         (self.provision / "servers.txt").write_text(self.lock)
-        script = f"""
-            source '{self.provision}/lib.sh'
-            eval "$(sed -n '/^\\(install_packages\\|add_packages\\)() {{$/,/^}}$/p' '{self.step}')"
-            uv='{payload.UV}' work='{self.folder}' environment="$work/venv" said="$work/said"
-            add_packages {" ".join(packages)}
-        """
+        return self.run(f"add_packages {' '.join(packages)}")
+
+    def install(self, file: str, text: str) -> subprocess.CompletedProcess[str]:
+        """Install a file of requirements, or a lock, of the project."""
+        (self.folder / file).write_text(text)
+        converted = 'requirements=$(as_requirements "$work/requirements.txt")'
+        return self.run(f"file='{self.folder / file}'\n{converted}\ninstall_requirements")
+
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that may call each function of the step."""
+        functions = re.findall(r"^\w+\(\) \{$.*?^\}$", self.step.read_text(), re.M | re.S)
+        script = "\n".join(
+            [
+                f"source '{self.provision}/lib.sh'",
+                *functions,
+                'as_installer() { "$@"; }',
+                f"uv='{payload.UV}' work='{self.folder}' payload='{self.folder}/payload'",
+                'environment="$work/venv" said="$work/said"',
+                command,
+            ]
+        )
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         return subprocess.run(
             ["bash", "-c", script],
@@ -130,6 +146,52 @@ def test_project_without_a_fitting_version_keeps_its_own(machine: Machine) -> No
     machine.uv("pip", "install", "--python", str(machine.folder / "venv"), "wire==0.5")
     assert machine.add("serve").returncode == 1
     assert machine.installed() == ["wire==0.5"]
+
+
+def test_requirements_are_resolved_once_with_hashes(machine: Machine) -> None:
+    assert machine.install("requirements.in", "serve\n").returncode == 0
+    assert machine.installed() == ["serve==2.0", "wire==2.0"]
+    lock = (machine.folder / "lock.txt").read_text()
+    assert re.findall(r"^\S+|--hash=sha256", lock, re.M) == [
+        *("serve==2.0", "--hash=sha256", "wire==2.0", "--hash=sha256")
+    ]
+
+
+def test_lock_of_an_earlier_bake_decides_the_versions(machine: Machine) -> None:
+    (machine.folder / "payload").mkdir()
+    (machine.folder / "payload" / "requirements.lock").write_text(machine.lock)
+    assert machine.install("requirements.in", "serve\n").returncode == 0
+    assert machine.installed() == ["serve==1.0", "wire==1.5"]
+    wheel(machine.wheels, "serve", "1.0", "wire>=1.0")
+    machine.uv("pip", "uninstall", "--python", str(machine.folder / "venv"), "serve")
+    shutil.rmtree(machine.folder / "cache")
+    installed = machine.install("requirements.in", "serve\n")
+    assert installed.returncode == 1
+    assert "Hash mismatch" in installed.stderr
+
+
+def test_requirements_with_hashes_are_their_own_lock(machine: Machine) -> None:
+    assert machine.install("requirements.txt", machine.lock).returncode == 0
+    assert machine.installed() == ["serve==1.0", "wire==1.5"]
+    assert not (machine.folder / "lock.txt").exists()
+
+
+def test_unsolvable_requirements_are_refused(machine: Machine) -> None:
+    installed = machine.install("requirements.in", "serve==2.0\nwire<1\n")
+    assert installed.returncode == 1
+    assert "No solution found" in installed.stderr
+    assert machine.installed() == []
+
+
+def test_lock_that_uv_does_not_read_is_converted(machine: Machine) -> None:
+    digest = wheel(machine.wheels, "lone", "1.0").partition("--hash=")[2].split()[0]
+    entry = f'{{"version": "==1.0", "hashes": ["{digest}"]}}'
+    installed = machine.install("Pipfile.lock", f'{{"default": {{"lone": {entry}}}}}')
+    assert installed.returncode == 0, installed.stderr
+    assert machine.installed() == ["lone==1.0"]
+    installed = machine.install("Pipfile.lock", '{"default": {"ours": {"path": "./ours"}}}')
+    assert installed.returncode == 1
+    assert "ours comes from path, not from a package index" in installed.stderr
 
 
 def test_every_server_is_locked() -> None:

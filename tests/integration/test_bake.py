@@ -1,4 +1,4 @@
-"""`make image` and `make prepare`, with stand-ins for Packer and the builder of the base disk.
+"""`make image` and `make prepare`, with stand-ins for Packer and all that needs a root file system.
 
 Every path holds a blank.
 """
@@ -11,9 +11,11 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import bake
 import inspection
+import layers
 import payload
 import prepare
 import pytest
@@ -55,8 +57,31 @@ ARCHIVE = "#!/bin/sh\necho 0123\n"
 BUILD_BASE = """#!/bin/bash
 echo "base $*" >>"$CALLS"
 sleep 0.2
-touch "$3" "$(dirname "$3")/vmlinuz"
+mkdir "$3/root"
+touch "$3/vmlinuz"
 """
+# Runs a step: resolves the requirements to a new version each time, unless the payload has a lock.
+ISOLATE = """#!/bin/bash
+step=${!#} root=$2 payload=$3
+echo "${step#*-}" >>"$CALLS"
+sleep 0.2
+if [[ $step == 15-environment ]]; then
+	mkdir -p "$root/var/cache/laurel"
+	cp "$payload/requirements.lock" "$root/var/cache/laurel" 2>/dev/null ||
+		echo "django==5.$(wc -l <"$CALLS")" >"$root/var/cache/laurel/requirements.lock"
+fi
+"""
+# Fails in a step, after it has written a part of the layer.
+FAILING_ISOLATE = """#!/bin/bash
+touch "$2/half"
+echo "no space left"
+[[ ${!#} != 15-environment ]]
+"""
+DISK = """#!/bin/bash
+echo disk >>"$CALLS"
+cp "$1/var/cache/laurel/requirements.lock" "$3"
+"""
+FIRST = ["base", "packages", "environment", "disk", "build"]  # the programs of a first bake
 Capture = pytest.CaptureFixture[str]
 
 
@@ -72,13 +97,24 @@ class Tree:
         shutil.copytree(top / "packer" / "os", folder / "packer" / "os")
         for file in (*(top / "packer").glob("*.pkr.hcl"), top / "packer" / "template.sh"):
             shutil.copy(file, folder / "packer")
-        (folder / "provision").mkdir()
+        for name in {*layers.PACKAGES, *layers.ENVIRONMENT}:
+            target = folder / "provision" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if (top / "provision" / name).is_dir() else shutil.copy
+            copy(top / "provision" / name, target)
         shutil.copytree(top / "tests" / "projects" / "long_poll", self.app)
         self.program("packer/accelerator.sh", "#!/bin/sh\necho ${ACCELERATOR:-tcg}\n")
         self.program("packer/base/build.sh", BUILD_BASE)
-        # Outside of packer/: there, each answer would be another source of the image.
-        self.program("packer/base/archive-index.sh", f"#!/bin/sh\nexec '{self.bin}/archive'\n")
+        self.program("packer/disk.sh", DISK)
+        self.program("packer/layer.sh", (top / "packer/layer.sh").read_text())
+        # Outside of packer/ and provision/, where each would be another source of the image.
+        for name, program in (
+            ("packer/base/archive-index.sh", "archive"),
+            ("provision/isolate.sh", "isolate"),
+        ):
+            self.program(name, f"#!/bin/sh\nexec '{self.bin}/{program}' \"$@\"\n")
         self.program("bin/archive", ARCHIVE)
+        self.program("bin/isolate", ISOLATE)
         self.program("bin/packer", PACKER)
         self.program("bin/uv", "#!/bin/sh\n")
         self.set = monkeypatch.setenv
@@ -93,10 +129,27 @@ class Tree:
         (self.app / "manage.py").write_text("# changed\n")
 
     def calls(self) -> list[str]:
-        """The programs that ran: `base`, `build` or `init`."""
+        """The programs that ran: `init`, or those of FIRST."""
         if not self.calls_file.exists():
             return []
         return [line.split()[0] for line in self.calls_file.read_text().splitlines()]
+
+    def bake(self) -> list[str]:
+        """Bake; return the programs that ran."""
+        before = len(self.calls())
+        assert bake.main() == 0
+        return self.calls()[before:]
+
+    @property
+    def lock(self) -> Path:
+        """The lock of the last requirements."""
+        return max((self.build / "locks").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+
+    def description(self) -> dict[str, Any]:
+        """What the manifest says about the image."""
+        manifest = json.loads((self.build / "image" / "manifest.json").read_text())
+        (description,) = manifest.values()
+        return dict(description)
 
     def images(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in (self.build / "image").glob("*")}
@@ -114,6 +167,7 @@ def tree(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
         monkeypatch.setattr(module, "PROVISION", folder / "provision")
         monkeypatch.setattr(module, "BUILD", made.build)
     monkeypatch.setattr(inspection, "TOP", folder)
+    monkeypatch.setattr(inspection, "ask", lambda *_: None)  # test_questions.py runs projects
     monkeypatch.setattr("names.OWN", made.app)
     monkeypatch.setattr(payload, "UV", made.bin / "uv")
     for name in ("OS", "APP", "BASE_IMAGE", "BASE_CHECKSUM", *BAKED):
@@ -147,44 +201,38 @@ def test_invalid_options_are_refused_in_one_line(
 
 
 def test_current_image_is_not_baked_again(tree: Tree, capsys: Capture) -> None:
-    assert bake.main() == 0
-    assert tree.calls() == ["base", "build"]
+    assert tree.bake() == FIRST
     shown = capsys.readouterr().out
-    assert re.search(r"\[1/5  \d:\d\d\] what the image is made from", shown)
+    assert re.search(r"\[1/6  \d:\d\d\] what the image is made from", shown)
+    assert re.search(r"\[6/6  \d:\d\d\] done: ", shown)
     assert "step 1 of 8: 10-packages" in shown
     assert "of a tool" not in shown
     assert "noise" not in shown
     before = tree.images()
-    (description,) = json.loads((tree.build / "image" / "manifest.json").read_text()).values()
+    description = tree.description()
     assert description["release"] == "abc"
     assert description["seconds"]["total"] >= 0
     assert list((tree.build / "work").glob("*/")) == []
 
-    assert bake.main() == 0
-    assert tree.calls() == ["base", "build"]
+    assert tree.bake() == []
     assert "nothing to do: build/image/laurel-debian-13-amd64.qcow2" in capsys.readouterr().out
     assert tree.images() == before
 
 
 def test_each_change_is_baked(tree: Tree) -> None:
-    def baked() -> list[str]:
-        before = len(tree.calls())
-        assert bake.main() == 0
-        return tree.calls()[before:]
-
-    assert baked() == ["base", "build"]
+    assert tree.bake() == FIRST
     tree.change_project()
-    assert baked() == ["build"]
+    assert tree.bake() == ["build"]
     tree.set("PROCESSES", "2")
-    assert baked() == ["build"]
+    assert tree.bake() == ["build"]
     tree.program("packer/source.pkr.hcl", "# changed")
-    assert baked() == ["build"]
+    assert tree.bake() == ["build"]
     tree.program("bin/archive", "#!/bin/sh\necho 4567\n")
-    assert baked() == ["base", "build"]
+    assert tree.bake() == FIRST
     assert len(list((tree.build / "base" / "debian-13").iterdir())) == 1
     for file in ("export/raw.py", "box.py", "vagrant_box.py", "laurel.auto.pkrvars.hcl"):
         tree.program(f"packer/{file}", "# changed")
-    assert baked() == []
+    assert tree.bake() == []
 
 
 def test_base_image_and_packer_of_the_operator_are_used(tree: Tree) -> None:
@@ -192,20 +240,21 @@ def test_base_image_and_packer_of_the_operator_are_used(tree: Tree) -> None:
     tree.set("BASE_CHECKSUM", "sha256:abc")
     tree.set("PACKER_VERSION", "1.11.2")
     assert bake.main() == 0
-    assert tree.calls() == ["init", "build"]
+    assert tree.calls() == ["init", "build"]  # the machine itself makes what the layers hold
     called = tree.calls_file.read_text()
     assert "-var=base_image=/images/vendor.qcow2" in called
     assert "-var=base_checksum=sha256:abc" in called
     assert called.endswith("/packer\n"), "1.6 takes a template without plugins"
 
 
-def test_concurrent_bakes_share_base_disk_and_image(tree: Tree) -> None:
+def test_concurrent_bakes_share_layers_and_image(tree: Tree) -> None:
     tree.set("TOGETHER", "2")
     plan = prepare.plan()
     other = replace(plan, project=shutil.copytree(tree.app, tree.folder / "shop"))
     with ThreadPoolExecutor() as threads:
         list(threads.map(lambda each: bake.run(each, Progress(5)), (plan, plan, other)))
-    assert sorted(tree.calls()) == ["base", "build", "build"]
+    of_each_project = ["environment", "disk", "build"] * 2
+    assert sorted(tree.calls()) == sorted(["base", "packages", *of_each_project])
     assert {plan.name, other.name} <= set(tree.images())
 
 
@@ -226,7 +275,54 @@ def test_former_packages_serve_while_the_archive_is_silent(tree: Tree, capsys: C
     assert "does not answer: using the packages of the former image" in capsys.readouterr().out
     tree.change_project()
     assert bake.main() == 0
-    assert tree.calls() == ["base", "build", "build"]
+    assert tree.calls() == [*FIRST, "build"]
+
+
+# Layers and the lock
+
+
+def test_only_the_layers_above_a_change_are_made_again(tree: Tree) -> None:
+    assert tree.bake() == FIRST
+    tree.change_project()
+    assert tree.bake() == ["build"]
+    with (tree.app / "requirements.txt").open("a") as file:
+        file.write("# changed\n")
+    assert tree.bake() == ["environment", "disk", "build"]
+    tree.program("bin/archive", "#!/bin/sh\necho 4567\n")
+    assert tree.bake() == FIRST
+    kinds = [path.parent.name for path in (tree.build / "layers").glob("*/*/*")]
+    assert sorted(kinds) == ["environment", "packages"], "a former layer is left"
+
+
+def test_lock_decides_the_versions_of_each_bake(tree: Tree) -> None:
+    tree.bake()
+    resolved = tree.lock.read_text()
+    assert tree.description()["requirements"] == [resolved.strip()]
+    tree.program("bin/archive", "#!/bin/sh\necho 4567\n")
+    assert tree.bake() == FIRST
+    assert tree.lock.read_text() == resolved
+
+    tree.lock.write_text("django==4.2\n")
+    assert tree.bake() == ["environment", "disk", "build"]
+    assert tree.description()["requirements"] == ["django==4.2"]
+    (disk,) = (tree.build / "layers").rglob("disk.qcow2")
+    assert disk.read_text() == "django==4.2\n"
+    tree.lock.unlink()
+    assert tree.bake() == ["environment", "disk", "build"]
+    assert tree.lock.read_text() not in (resolved, "django==4.2\n")
+
+
+def test_failed_step_leaves_no_half_made_layer(tree: Tree, capsys: Capture) -> None:
+    tree.program("bin/isolate", FAILING_ISOLATE)
+    assert bake.main() == 1
+    error = capsys.readouterr().err.splitlines()
+    assert error[1].startswith("image: failed in: the project in its virtual environment: ")
+    assert error[-2].endswith("no space left")
+    made = [path.parts[-3] for path in (tree.build / "layers").glob("*/*/*/root*")]
+    assert made == ["packages"]
+    assert not (tree.build / "locks").exists()
+    tree.program("bin/isolate", ISOLATE)
+    assert tree.bake() == ["environment", "disk", "build"]
 
 
 # Failures
@@ -266,7 +362,7 @@ def test_panic_of_an_emulated_kernel_is_retried_twice(
     tree.set("PANICS", str(panics))
     failed = panics == boots
     assert bake.main() == failed
-    assert tree.calls() == ["base", *["build"] * boots]
+    assert tree.calls() == [*FIRST[:-1], *["build"] * boots]
     shown = capsys.readouterr()
     assert ("Kernel panic - not syncing: Fatal exception" in shown.err) == failed
     assert shown.out.count("the emulated kernel panicked: trying again") == boots - 1

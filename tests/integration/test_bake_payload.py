@@ -33,7 +33,9 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def written(sources: Path, *, dirty: bool = False) -> dict[str, tuple[tarfile.TarInfo, str]]:
+def written(
+    sources: Path, *, dirty: bool = False, found: str = "", lock: str = ""
+) -> dict[str, tuple[tarfile.TarInfo, str]]:
     """Write a payload; return its members and their contents by name."""
     target = sources / "payload.tar.gz"
     payload.write(
@@ -42,6 +44,8 @@ def written(sources: Path, *, dirty: bool = False) -> dict[str, tuple[tarfile.Ta
         project=sources / "myproject",
         files=release(sources / "myproject").paths,
         settings="PROCESSES=2\nSITE_HOSTS=é\n",
+        found=found,
+        lock=lock,
         revision="abc123",
         dirty=dirty,
         project_revision="def456",
@@ -68,6 +72,13 @@ def test_payload_has_the_layout_that_provision_sh_expects(sources: Path) -> None
     for member, _ in members.values():  # not who built it
         assert (member.uid, member.gid) == (0, 0)
         assert {member.uname, member.gname} <= {"root", ""}
+
+
+def test_answers_and_lock_are_included_and_readable_without_rights(sources: Path) -> None:
+    members = written(sources, found="PAGE_PATH=/a/\n", lock="django==5.2\n")
+    for name, text in (("found.env", "PAGE_PATH=/a/\n"), ("requirements.lock", "django==5.2\n")):
+        member, content = members[name]
+        assert (member.mode, content) == (0o644, text)
 
 
 def test_build_environment_of_the_host_is_included(

@@ -43,7 +43,7 @@ def test_https_without_a_checksum_is_warned_of(
 ) -> None:
     assert given(monkeypatch, image, checksum) == (image, checksum)
     monkeypatch.setenv("APP", str(Path(__file__).parents[1] / "projects" / "long_poll"))
-    base, _ = prepare.base_disk(prepare.plan(), "", Progress(1))
+    base, _ = prepare.start(prepare.plan(), "", Progress(2))
     assert base == image
     warning = "warning: BASE_IMAGE is downloaded without a BASE_CHECKSUM"
     assert (warning in capsys.readouterr().out) == warned

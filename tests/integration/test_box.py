@@ -1,6 +1,7 @@
 """`make box`: the content of the boxes, and when they are made again."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,22 @@ import pytest
 import tar
 import vagrant_box
 from base_disk import BaseDisk
-from integration import small_disk
 
+SIZE = 3072 << 20  # bytes; see packer/base/layout.sh
 CATALOG = "laurel-debian-13.json"
 FILES = {"laurel-debian-13-libvirt.box", "laurel-debian-13-virtualbox.box", CATALOG}
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the boxes, in a path with a blank; their base disk is small."""
+    """The folder of the boxes, in a path with a blank; their base system is nearly empty."""
     base = tmp_path / "base"
-    base.mkdir()
-    small_disk.write(base / "base.qcow2")
+    (base / "root/var/lib").mkdir(parents=True)
+    (base / "uuid").write_text("6f1c1f9e-6ad5-4f25-a7f7-0d3f4ad5c0de\n")
+    (base / "boot.raw").touch()
+    os.truncate(base / "boot.raw", SIZE)
+    table = "label: gpt\nstart=66MiB\n"
+    subprocess.run(["sfdisk", "--quiet", base / "boot.raw"], input=table, text=True, check=True)
     monkeypatch.setattr(box, "BUILD", tmp_path / "a project" / "build")
     monkeypatch.setattr(BaseDisk, "index", lambda _: "0123")
     monkeypatch.setattr(BaseDisk, "build", lambda *_: base)
@@ -62,7 +67,7 @@ def test_each_box_has_its_disk_and_metadata(folder: Path, tmp_path: Path) -> Non
     ovf = (unpacked["virtualbox"] / "box.ovf").read_text()
     assert "@" not in ovf.split("-->")[1]
     assert f'ovf:size="{(unpacked["virtualbox"] / "box.vmdk").stat().st_size}"' in ovf
-    assert f'ovf:capacity="{small_disk.SIZE}"' in ovf
+    assert f'ovf:capacity="{SIZE}"' in ovf
     assert "base_mac" in (unpacked["virtualbox"] / "Vagrantfile").read_text()
 
 

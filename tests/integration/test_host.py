@@ -180,7 +180,8 @@ def test_make_vagrant_replaces_the_developers_file_by_given_settings(host: Host)
 
 MMDEBSTRAP = """#!/bin/bash
 for last; do :; done
-mkdir -p "$last"/{boot,etc/ssh,usr/bin}
+mkdir -p "$last"/{boot/grub,etc/ssh,usr/bin}
+echo menu >"$last/boot/grub/grub.cfg"
 touch "$last/boot/vmlinuz-1" "$last/boot/initrd.img-1" "$last/etc/hostname"
 for argument; do
 	case $argument in
@@ -196,8 +197,35 @@ def test_base_disk_is_built_in_a_folder_with_a_blank(host: Host) -> None:
     host.program("bin/chroot", "#!/bin/sh\nexit 0\n")
     host.program("bin/qemu-system-x86_64", "#!/bin/sh\necho boot loader installed\n")
     var_file = host.copy("packer/os/debian-13.pkrvars.hcl")
-    output, raw = host.folder / "base.qcow2", host.folder / "disk.raw"
-    ran = host.run(host.folder / "packer" / "base" / "build.sh", var_file, "tcg", output)
+    base = host.folder / "base"
+    base.mkdir()
+    ran = host.run(host.folder / "packer" / "base" / "build.sh", var_file, "tcg", base)
     assert ran.returncode == 0, ran.stderr
-    host.run("qemu-img", "convert", "-O", "raw", output, raw)
-    assert "0755" in host.run("debugfs", "-R", "stat /etc", f"{raw}?offset={66 << 20}").stdout
+    assert sorted(path.name for path in base.iterdir()) == ["boot.raw", "root", "uuid", "vmlinuz"]
+    assert (base / "root/etc").stat().st_mode & 0o777 == 0o755
+    assert not (base / "root/install-boot-loader.sh").exists()
+    left = host.run("debugfs", "-R", "stat /etc", f"{base / 'boot.raw'}?offset={66 << 20}")
+    assert "Bad magic number" in left.stderr, "the root's blocks are still on the disk"
+
+
+def test_disk_has_the_files_and_modes_of_a_root_file_system(host: Host) -> None:
+    host.copy("packer/base")
+    base, root = host.folder / "base", host.folder / "root"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc").chmod(0o755)
+    base.mkdir()
+    uuid = "6f1c1f9e-6ad5-4f25-a7f7-0d3f4ad5c0de"
+    (base / "uuid").write_text(f"{uuid}\n")
+    with (base / "boot.raw").open("wb") as file:
+        file.write(b"boot loader")
+        file.truncate(3072 << 20)
+    disk, raw = host.folder / "disk.qcow2", host.folder / "disk.raw"
+    ran = host.run(host.folder / "packer" / "base" / "disk.sh", root, base, disk)
+    assert ran.returncode == 0, ran.stderr
+    host.run("qemu-img", "convert", "-O", "raw", disk, raw)
+    partition = f"{raw}?offset={66 << 20}"
+    assert "0755" in host.run("debugfs", "-R", "stat /etc", partition).stdout
+    assert uuid in host.run("debugfs", "-R", "stats", partition).stdout
+    with raw.open("rb") as file:
+        assert file.read(11) == b"boot loader"
+    assert {path.name for path in host.folder.glob(".disk*")} == set()

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import bake
+import prepare
 import pytest
 from prepare import Plan
+from project.examination import examine
 
 
 @pytest.fixture
@@ -18,13 +20,15 @@ def plan(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
         monkeypatch.setattr(bake, name.upper(), tmp_path / name)
     code = tuple(tmp_path / "packer" / path.name for path in bake.CODE)
     monkeypatch.setattr(bake, "CODE", code)
+    monkeypatch.setattr(prepare, "BUILD", tmp_path / "build")
     project = shutil.copytree(top / "tests" / "projects" / "long_poll", tmp_path / "project")
+    examined = examine(project, {}, "3.13")
     return Plan(
         os="debian-13",
         var_file=tmp_path / "packer" / "os" / "debian-13.pkrvars.hcl",
         project=project,
-        settings={"DJANGO_ROOT": ".", "REQUIREMENTS": "requirements.txt", "INCLUDE": ""},
-        python_version="3.13",
+        examined=examined,
+        settings=examined.settings,
         base_image="",
         base_checksum="",
     )
@@ -47,7 +51,6 @@ def commented(plan: Plan, name: str) -> bool:
         "packer/names.py",
         "packer/inspection.py",
         "packer/os/debian-12.pkrvars.hcl",
-        "provision/project/checks/services.py",
     ],
 )
 def test_file_that_cannot_change_the_image_is_not_in_its_key(plan: Plan, name: str) -> None:
@@ -63,6 +66,7 @@ def test_file_that_cannot_change_the_image_is_not_in_its_key(plan: Plan, name: s
         *(f"packer/{path.name}" for path in bake.CODE),
         "provision/lib.sh",
         "provision/files/usr/bin/laurel",
+        "provision/project/find.py",
         "project/manage.py",
     ],
 )
@@ -70,19 +74,11 @@ def test_file_that_can_change_the_image_is_in_its_key(plan: Plan, name: str) -> 
     assert commented(plan, name)
 
 
-def pipfile_lock(plan: Plan, version: str) -> Plan:
-    (plan.project / "Pipfile.lock").write_text(
-        f'{{"default": {{"django": {{"version": "=={version}", "hashes": []}}}}}}'
-    )
-    return replace(plan, settings={**plan.settings, "REQUIREMENTS": "Pipfile.lock"})
-
-
 @pytest.mark.parametrize(
     "change",
     [
         lambda plan: replace(plan, os="debian-12"),
         lambda plan: replace(plan, settings={**plan.settings, "PAGE_PATH": "/a"}),
-        lambda plan: pipfile_lock(plan, "5.2"),
     ],
 )
 def test_settings_are_in_the_key(plan: Plan, change: Callable[[Plan], Plan]) -> None:
@@ -91,10 +87,13 @@ def test_settings_are_in_the_key(plan: Plan, change: Callable[[Plan], Plan]) -> 
     assert bake._key(plan, "another base") != bake._key(plan, "")
 
 
-def test_what_a_lock_is_converted_into_is_in_the_key(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    locked = pipfile_lock(plan, "5.2")
-    before = bake._key(locked, "")
-    monkeypatch.setattr("inspection.dependencies.requirements", lambda _: "django==5.2.1\n")
-    assert bake._key(locked, "") != before
+def test_lock_of_the_requirements_is_in_the_key(plan: Plan) -> None:
+    keys = {bake._key(plan, "")}
+    lock = plan.layers(plan.base_disk.folder).lock
+    lock.parent.mkdir(parents=True)
+    for text in ("django==5.2\n", "django==5.2.1\n"):
+        lock.write_text(text)
+        keys.add(bake._key(plan, ""))
+    assert len(keys) == 3
+    (plan.project / "requirements.txt").write_text("channels\n")
+    assert not plan.layers(plan.base_disk.folder).lock.exists(), "it is that of other requirements"

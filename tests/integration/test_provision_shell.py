@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from laurel.schema import BAKED
+from run import as_root
 
 NOBODY = 65534
 # This Python has what the machine's own gets from its archive.
@@ -68,6 +69,7 @@ def test_every_setting_reaches_the_steps(payload: Payload) -> None:
         "RELEASE_COMMAND=./x 'a b' \"$HOME\"`id`\\;#%"  # no newline
     )
     payload.settings_env.write_text("MAX_BODY=2m\nPROCESSES=2\n")
+    (payload.folder / "found.env").write_text("WEBSOCKET_PATH=/ws/room/laurel/\nMAX_BODY=3m\n")
     ran = payload.bash('load_settings; printenv; project exports "$PROJECT"', PROCESSES="3")
     lines = ran.stdout.splitlines()
     found = dict(line.split("=", 1) for line in lines)
@@ -75,7 +77,7 @@ def test_every_setting_reaches_the_steps(payload: Payload) -> None:
     assert found.keys() >= set(BAKED)
     assert (found["PROCESSES"], found["MAX_BODY"], found["DRAIN_SECONDS"]) == ("3", "2m", "1")
     assert found["RELEASE_COMMAND"] == "./x 'a b' \"$HOME\"`id`\\;#%"
-    assert found["WEBSOCKET_PATH"] == "/ws/room/laurel/"  # from the project's code
+    assert found["WEBSOCKET_PATH"] == "/ws/room/laurel/"  # what the project answered
     assert lines[-1] == "NAME='of the project'"
 
 
@@ -172,18 +174,82 @@ def test_file_that_is_not_rendered_ends_the_step(payload: Payload) -> None:
 # Functions of steps
 
 
-def test_headers_of_known_packages_are_found(payload: Payload) -> None:
+def test_system_packages_of_known_packages_are_found(payload: Payload) -> None:
     # None of them ends its last line, and tools of Windows begin one with a mark.
     (payload.app / "requirements.txt").write_text("mysqlclient==2.2.7\n-r a.txt\n-r b.txt")
     (payload.app / "a.txt").write_text("\ufefflxml==6.0.2\r\ndjango==5.2")
     (payload.app / "b.txt").write_text("psycopg2==2.9.11")
     (payload.app / "notes.txt").write_bytes(b"caf\xe9 \x00\n")
-    headers = payload.function("15-environment", "headers")
+    functions = [payload.function("15-environment", name) for name in ("needed", "required")]
     given = f"file='{payload.app}/requirements.txt' requirements=$file"
-    ran = payload.bash(f"{headers}\n{given}\nheaders | xargs")
+    ran = payload.bash("\n".join([*functions, given, "required | needed 2 | xargs"]))
     assert sorted(ran.stdout.split()) == [
         *("default-libmysqlclient-dev", "libpq-dev", "libxml2-dev", "libxslt1-dev")
     ], ran.stderr
+    ran = payload.bash(f"{functions[0]}\nprintf 'Psycopg==3\nlxml==6\n' | needed 3 | xargs")
+    assert ran.stdout == "libpq5\n", ran.stderr
+
+
+def test_packages_code_runs_without_rights(payload: Payload) -> None:
+    as_installer = payload.function("15-environment", "as_installer")
+    given = "installer=65532 work=/home/of-nobody UV_CACHE_DIR=/cache"
+    shown = "sh -c 'id -u; id -G; grep -E \"^(NoNewPrivs|CapEff)\" /proc/self/status; echo $HOME'"
+    script = f"{as_installer}\n{given}\nas_installer {shown}"
+    ran = run(*as_root(), "bash", "-c", f"set -eu\n{script}")
+    assert ran.stdout.split() == [
+        *("65532", "65532", "CapEff:", "0" * 16, "NoNewPrivs:", "1", "/home/of-nobody")
+    ], ran.stderr
+
+
+def test_virtualenv_has_the_same_name_on_a_machine_without_the_lock(payload: Payload) -> None:
+    text = (payload.steps / "15-environment.sh").read_text()
+    (name,) = re.findall(r"^id=\$\($.*?^\)$", text, re.MULTILINE | re.DOTALL)
+    given = f"payload='{payload.folder}' file='{payload.app}/requirements.txt'"
+    script = f"load_settings\n{given}\n{name}\necho $id"
+    seen = [payload.bash(script).stdout]
+    # A bake makes the layer with the lock of an earlier one; the machine gets no lock.
+    (payload.folder / "requirements.lock").write_text("django==5.2\n")
+    seen.append(payload.bash(script).stdout)
+    (payload.app / "requirements.txt").write_text("channels\n")
+    seen.append(payload.bash(script).stdout)
+    assert all(re.fullmatch("[0-9a-f]{12}\n", one) for one in seen)
+    assert seen[0] == seen[1] != seen[2]
+
+
+def test_project_runs_again_only_after_a_change(payload: Payload) -> None:
+    lib, step = payload.provision / "lib.sh", payload.steps / "17-questions.sh"
+    for script in (lib, step):
+        text = script.read_text().replace("/var/cache", f"{payload.folder}/cache")
+        script.write_text(text.replace("/srv/site", f"{payload.folder}/site"))
+    with lib.open("a") as file:
+        file.write(
+            'eval "real_$(declare -f project)"\n'
+            'project() { [[ $1 == ask ]] && echo asked >"$FOUND" || real_project "$@"; }'
+        )
+    environments, found = payload.folder / "site/environments", payload.folder / "cache/laurel"
+    environments.mkdir(parents=True)
+    (environments / "current").symlink_to("0123")
+    found.mkdir(parents=True)
+
+    def asks() -> bool:
+        (found / "found.env").write_text("")
+        ran = run("bash", step)
+        assert ran.returncode == 0, ran.stderr
+        return (found / "found.env").read_text() == "asked\n"
+
+    assert [asks(), asks()] == [True, False]
+    (payload.app / "manage.py").touch()
+    assert not asks()
+    (payload.app / "manage.py").write_text("# changed\n")
+    assert [asks(), asks()] == [True, False]
+    payload.settings_env.write_text("PROCESSES=2\n")
+    assert asks()
+    (environments / "current").unlink()
+    (environments / "current").symlink_to("4567")
+    assert asks()
+    (payload.app / "manage.py").write_text("# changed again\n")
+    (payload.folder / "found.env").write_text("")
+    assert not asks(), "a bake has asked before"
 
 
 def test_release_has_the_projects_own_files_alone(payload: Payload, tmp_path: Path) -> None:
@@ -305,7 +371,8 @@ def test_named_steps_run_alone(machine: Payload) -> None:
     ran = machine.run("20-site", "site")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith(
-        "laurel: error: there is no step site; the steps are: 10-packages 15-environment 20-site"
+        "laurel: error: there is no step site; the steps are: 10-packages 15-environment"
+        " 17-questions 20-site"
     )
 
 

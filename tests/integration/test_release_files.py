@@ -12,6 +12,7 @@ import pytest
 import sources
 from prepare import Plan
 from progress import Progress
+from project.examination import examine
 
 KEY = "-----BEGIN EC PRIVATE KEY-----\n"
 SECRETS = {
@@ -242,12 +243,12 @@ def test_report_names_twenty_files_and_counts_the_others(repository: Path) -> No
     (repository / "gone").symlink_to("nowhere")
     git(repository, "add", "gone")
     lines = list(inspection.left_out(repository, sources.release(repository)))
-    assert lines[:2] == ["\nLeft out of the release", "  a00.dump  (INCLUDE=a00.dump)"]
-    assert lines[20:22] == ["  a19.dump  (INCLUDE=a19.dump)", "  and 2 more"]
-    assert lines[22:] == [
-        "\nNotes on the release",
-        "  the target of this link is not in the release: gone -> nowhere",
-        "  git does not track new.py: `git add` takes it into the release",
+    assert lines[0] == "left out of the release: a00.dump (INCLUDE=a00.dump)"
+    assert lines[19:] == [
+        "left out of the release: a19.dump (INCLUDE=a19.dump)",
+        "left out of the release: 2 more",
+        "the target of this link is not in the release: gone -> nowhere",
+        "git does not track new.py: `git add` takes it into the release",
     ]
 
 
@@ -259,8 +260,8 @@ def test_bake_counts_what_it_leaves_out(
         os="debian-13",
         var_file=Path("unused"),
         project=repository,
+        examined=examine(repository, {}, "3.13"),
         settings=found,
-        python_version="3.13",
         base_image="",
         base_checksum="",
     )

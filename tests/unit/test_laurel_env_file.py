@@ -58,3 +58,9 @@ def test_bytes_that_no_environment_can_hold_are_reported() -> None:
 
 def test_missing_file_is_empty(tmp_path: Path) -> None:
     assert env_file.read(tmp_path / "site.env") == env_file.EnvFile()
+
+
+def test_written_values_are_read_as_they_were() -> None:
+    values = {"A": "'x' \"y\"", "B": "plain = text", "C": '"quoted"', "D": "$(x) #"}
+    text = env_file.text({**values, "EMPTY": ""})
+    assert env_file.parse(text.encode(), "a").values == values

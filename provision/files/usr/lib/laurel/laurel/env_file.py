@@ -1,6 +1,7 @@
 """Files of KEY=VALUE lines, as an operator, cloud-init or an editor on Windows writes them."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,13 @@ class EnvFile:
     exported: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+
+
+def text(values: Mapping[str, str]) -> str:
+    """The lines of a file from which `parse` reads `values`; those without a value are left out."""
+    # `parse` removes one pair of quotes: protect a value that begins with one.
+    quoted = {name: f"'{value}'" if value[:1] in "'\"" else value for name, value in values.items()}
+    return "".join(f"{name}={quoted[name]}\n" for name, value in values.items() if value)
 
 
 def read(path: Path) -> EnvFile:

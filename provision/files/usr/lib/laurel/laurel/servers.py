@@ -41,7 +41,9 @@ class Server:
 
     def installed(self) -> bool:
         """Whether the live release's virtualenv has everything the server needs, new enough."""
-        return has(*self.packages) and _numbers(_versions()[self.name]) >= _numbers(self.since)
+        return has(*self.packages) and _numbers(versions(CURRENT / "venv")[self.name]) >= _numbers(
+            self.since
+        )
 
 
 def names(serves: str) -> list[str]:
@@ -70,13 +72,13 @@ def read(name: str) -> Server:
 
 def has(*packages: str) -> bool:
     """Whether the live release's virtualenv has each of these requirements, in any version."""
-    versions = _versions()
-    return all(re.split("[<>=]", package)[0] in versions for package in packages)
+    found = versions(CURRENT / "venv")
+    return all(re.split("[<>=]", package)[0] in found for package in packages)
 
 
-def _versions() -> dict[str, str]:
-    """The version of each package in the live release's virtualenv, by its normalized name."""
-    found = (CURRENT / "venv").glob("lib/python*/site-packages/*.dist-info")
+def versions(environment: Path) -> dict[str, str]:
+    """The version of each package in a virtualenv, by its normalized name."""
+    found = environment.glob("lib/python*/site-packages/*.dist-info")
     pairs = (path.name.removesuffix(".dist-info").split("-", 1) for path in found)
     return {re.sub("[-_.]+", "-", name).lower(): version for name, version in pairs}
 

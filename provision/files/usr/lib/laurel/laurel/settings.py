@@ -71,7 +71,7 @@ def load() -> Settings:
         if key not in BAKED and key not in administrator and not key.startswith(ADMINISTRATOR)
     }
     hosts = _hosts([*schema.words(values["SITE_HOSTS"]), *schema.words(values["ASGI_HOSTS"])])
-    environment = _own_environment(values, hosts)
+    environment = own_environment(values, hosts)
     for given, places in (
         (project.values, project.places),
         (others, site.places),
@@ -89,8 +89,11 @@ def load() -> Settings:
     )
 
 
-def _own_environment(values: Mapping[str, str], hosts: list[str]) -> dict[str, str]:
+def own_environment(values: Mapping[str, str], hosts: list[str]) -> dict[str, str]:
     """What every process of the site gets unless the operator or the project says otherwise."""
+    path = ["/usr/lib/laurel/production"]
+    if values["IMPORT_ROOT"]:
+        path.append(f"{CURRENT}/app/{values['IMPORT_ROOT']}")
     return {
         "DJANGO_SETTINGS_MODULE": "laurel_production",
         "LAUREL_SETTINGS_MODULE": values["SETTINGS_MODULE"],
@@ -98,7 +101,7 @@ def _own_environment(values: Mapping[str, str], hosts: list[str]) -> dict[str, s
         "LAUREL_WSGI_APPLICATION": values["WSGI_APPLICATION"],
         "LAUREL_CHANNEL_LAYER": values["CHANNEL_LAYER"],
         "LAUREL_PROCFILE": f"{CURRENT}/app/{values['PROCFILE']}",
-        "PYTHONPATH": "/usr/lib/laurel/production",
+        "PYTHONPATH": ":".join(path),
         "ALLOWED_HOSTS": ",".join(hosts),
         "TLS_IN_FRONT": "yes" if choices.tls_in_front(values) else "no",
         "STATIC_ROOT": f"{CURRENT}/public{values['STATIC_URL']}".rstrip("/"),

@@ -1,1 +1,0 @@
-"""Reads a project's files and Python modules without running them."""
