@@ -23,6 +23,12 @@ class Machine:
         self.holders = [("supervisord", "1")]
         self.drained: set[str] = set()
         self.hung: set[str] = set()
+        self.refuses_websockets = False
+
+    def probe(self, socket: str, path: str, headers: object = None) -> str:
+        if headers:
+            return f"{path}: HTTP 500" if self.refuses_websockets else ""
+        return f"{path}: hangs" if socket in self.hung else ""
 
     def set(self, **values: str) -> None:
         self.manager.settings.values.update(values)
@@ -48,9 +54,7 @@ def machine(
     monkeypatch.setattr(site, "outdated", lambda: machine.outdated)
     monkeypatch.setattr(nginx, "drained", lambda: machine.drained)
     monkeypatch.setattr(port, "holders", lambda _: machine.holders)
-    monkeypatch.setattr(
-        health, "probe", lambda path, target: f"{target}: hangs" if path in machine.hung else ""
-    )
+    monkeypatch.setattr(health, "probe", machine.probe)
     monkeypatch.setattr(health, "connections", lambda _: 0)
     return machine
 
@@ -62,6 +66,13 @@ def test_healthy_machine_has_no_problems(machine: Machine) -> None:
     assert {"release    abc, built today", "redis-server active"} <= set(lines)
     assert lines[-1].startswith("asgi:asgi0   RUNNING   pid 7")
     assert lines[-1].endswith("up 60 s, 0 connections, healthy")
+
+
+def test_server_that_refuses_every_websocket_is_a_problem(machine: Machine) -> None:
+    machine.refuses_websockets = True
+    assert machine.problems == []  # the project has no websocket
+    machine.set(WEBSOCKET_PATH="/chat/")
+    assert machine.problems == ["asgi:asgi0 refuses websockets: /chat/: HTTP 500"]
 
 
 def test_problems_of_the_settings_and_development_are_shown(machine: Machine) -> None:

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 HEALTHY_BELOW = 500  # a project may answer `/` with a redirect or a refusal and be healthy
@@ -20,14 +21,26 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def probe(socket_path: str, path: str, timeout: float = 5.0) -> str:
+# A request for a websocket; the key is the example of RFC 6455, 1.3.
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Origin": "http://localhost",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+def probe(
+    socket_path: str, path: str, timeout: float = 5.0, headers: Mapping[str, str] | None = None
+) -> str:
     """Request `path` from the process behind `socket_path`; return "" or the problem.
 
     `timeout` is in seconds, and applies to the connection and to the answer.
     """
     connection = _UnixConnection(socket_path, timeout)
     try:
-        connection.request("GET", path, headers={"User-Agent": "laurel"})
+        connection.request("GET", path, headers={"User-Agent": "laurel", **(headers or {})})
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         return f"{path}: {error or type(error).__name__}"

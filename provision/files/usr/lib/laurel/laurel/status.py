@@ -59,6 +59,13 @@ def _report_processes(manager: Manager, lines: list[str], problems: list[str]) -
         )
         if problem:
             problems.append(f"{process.name} does not answer: {problem} {process.problem}".rstrip())
+        elif "wsgi" not in process.name and settings.get("WEBSOCKET_PATH"):
+            # A server whose libraries do not fit together serves pages, and no websocket.
+            refused = health.probe(
+                process.socket, settings.get("WEBSOCKET_PATH"), headers=health.HANDSHAKE
+            )
+            if refused:
+                problems.append(f"{process.name} refuses websockets: {refused}")
     for name, state in manager.procfile_states():
         lines.append(f"{name:<12} {state}")
         if state != "RUNNING":
