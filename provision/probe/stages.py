@@ -241,6 +241,7 @@ def questions(name: str) -> None:
     answer["websockets"] = routes.websockets(_load(name))
     # A connection loads its driver.
     answer["vendors"] = {alias: connections[alias].vendor for alias in connections}
+    _storage()
     _migrations()
     _checks()
     _workers(values)
@@ -249,6 +250,19 @@ def questions(name: str) -> None:
     answer["versions"] = {
         str(one.metadata["Name"]).lower().replace("_", "-"): one.version for one in distributions()
     }
+
+
+def _storage() -> None:
+    """Make the storage of uploads, which may lack its package; report one below the code."""
+    from django.core.files.storage import default_storage
+
+    location = str(getattr(default_storage, "location", ""))
+    if location.startswith(f"{APP}/"):
+        warn(
+            f"uploads go to {location[len(f'{APP}/') :]}, and the code is read-only on the machine:"
+            " use MEDIA_ROOT, which Laurel moves to /var/lib/site/media",
+            watch.assigned.get("STORAGES", ""),
+        )
 
 
 def _migrations() -> None:
