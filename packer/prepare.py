@@ -234,7 +234,7 @@ def run_project(plan: Plan, key: str, progress: Progress) -> tuple[Path, Path]:
 
 def write(plan: Plan, folder: Path) -> None:
     """Write the payload, the build user's key, and the seed that creates this user."""
-    found = "" if plan.base_image else env_file.text(plan.examined.settings)
+    found = "" if plan.base_image else env_file.text(plan.examined.answers)
     _pack(plan, folder / "payload.tar.gz", found, "")
     key = folder / "key"
     output("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "laurel-build", "-f", str(key))

@@ -6,7 +6,8 @@
 #                                               and processes; may write to /tmp only
 #
 # ROOT may be /. FOLDER appears as /run/laurel-work, read-only. ARCHIVES and PACKAGES are folders that
-# keep what `build` downloads with apt and uv. When COMMAND ends, all processes that it started end.
+# keep what `build` downloads with apt and uv. EXPOSE is a folder that the probe may read although a folder
+# above it is closed; everything beside it is hidden. When COMMAND ends, all processes that it started end.
 set -euo pipefail
 
 # No account has this number.
@@ -71,8 +72,14 @@ keep() {
 }
 
 enter_probe() {
-	local view=$1
+	local view=$1 first=${EXPOSE:-}
 	shift
+	if [[ -n $first ]]; then
+		first=${first#/}
+		mount -t tmpfs -o mode=755,size=1m tmpfs "$view/${first%%/*}"
+		mkdir -p "$view$EXPOSE"
+		mount --bind "$EXPOSE" "$view$EXPOSE"
+	fi
 	mount --bind "$view/tmp" "$view/var/tmp"
 	ip link set lo up
 	mount -o remount,bind,ro "$view"

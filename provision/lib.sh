@@ -8,10 +8,8 @@ PROVISION=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # The project lies beside provision/, as in the repository.
 PROJECT=${PROJECT:-$(dirname "$PROVISION")/app}
 TEMPLATES=/usr/share/laurel/templates
-# The settings that only the running project knows: a bake brings them, other machines ask (17-questions).
-FOUND=$(dirname "$PROVISION")/found.env
-[[ -f $FOUND ]] || FOUND=/var/cache/laurel/found.env
-export FOUND
+# The settings that only the running project knows: see steps/17-questions.sh.
+export FOUND=/etc/laurel/found.env
 
 log() {
 	printf 'laurel: %s\n' "$*"
@@ -34,6 +32,12 @@ load_settings() {
 	exports=$(project shell "$PROJECT" "$(dirname "$PROVISION")/settings.env") ||
 		die "the project can't be baked: the lines above say why"
 	eval "$exports"
+}
+
+# pack OWNER: writes the project's files to stdout as a tar archive, the same one for the same files.
+pack() {
+	project files "$PROJECT" | tar -C "$PROJECT" --no-recursion --null --files-from=- \
+		--mtime='2000-01-01 UTC' --owner="$1" --group="$1" --mode='u=rwX,g=rX,o=' -cf -
 }
 
 # The files that this step has changed; see `changed`.

@@ -5,7 +5,7 @@
 #     provision.sh [STEP ...]    all steps, or the named ones, such as 20-site
 #
 # Beside provision/ lie the project (app/) and optional files: settings.env has the settings of this run;
-# found.env those that the project gave when it ran; requirements.lock what its requirements were resolved
+# found.env those that the project answered when it ran; requirements.lock what its requirements were resolved
 # to; build.env what only the build needs (proxies, the revision of the source); ca.pem is the CA bundle of
 # a build host whose TLS is intercepted.
 source "$(dirname "$(readlink -f "$0")")/lib.sh"

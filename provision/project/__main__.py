@@ -100,7 +100,7 @@ def _ask(examined: Examination) -> None:
     _refuse(examined)
     found = Path(os.environ["FOUND"])
     found.parent.mkdir(parents=True, exist_ok=True)
-    found.write_text(env_file.text(examined.settings))
+    found.write_text(env_file.text(examined.answers))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,17 @@ def ask(
         work.chmod(0o755)
         _fill(work, examined, files)
         (work / "question.json").write_text(json.dumps(_question(examined, environment)))
-        command = [*as_root, str(PROVISION / "isolate.sh"), "probe", str(root), folder]
+        # The tests' environment may lie in a home directory, which is closed to other users.
+        expose = f"EXPOSE={'' if environment == CURRENT else environment}"
+        command = [
+            *as_root,
+            "env",
+            expose,
+            str(PROVISION / "isolate.sh"),
+            "probe",
+            str(root),
+            folder,
+        ]
         command += ["env", f"PYTHONPATH={WORK}", "PYTHONDONTWRITEBYTECODE=1"]
         with subprocess.Popen(
             [*command, f"{environment}/bin/python", "-m", "probe"],

@@ -1,6 +1,5 @@
 """Examines a project before it is baked: what its files say, then what it says when it runs."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,10 @@ from project.given import Given, GivenError
 from project.tree import InspectionError, Tree
 
 NOT_RUN = "whether the project can be installed, starts, and answers: PROBE=no"
+ANSWERED = (
+    *("ASGI_APPLICATION", "WSGI_APPLICATION", "STATIC_URL", "MEDIA_URL", "STATIC_FILE"),
+    *("HEALTH_PATH", "PAGE_PATH", "WEBSOCKET_PATH"),
+)
 _LONGEST = 1000  # characters of a text; what the project says is not trusted
 
 
@@ -32,6 +35,11 @@ class Examination:
     warnings: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
     overrides: list[tuple[str, ...]] = field(default_factory=list)
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """The settings that the project itself answered, or that were given instead."""
+        return {name: self.settings[name] for name in ANSWERED}
 
     @property
     def settings(self) -> dict[str, str]:
@@ -55,8 +63,8 @@ def examine(
         nothing = Found(Tree(root), Given({}, {}, {}))
         return Examination(nothing, errors=str(error).splitlines())
     examined = Examination(found, unchecked=[NOT_RUN], warnings=list(find.notes(found)))
-    old = requirements.find_old_channels(found.tree, found.requirements)
-    examined.errors += filter(None, (other, old))
+    examined.errors += filter(None, [other])
+    _refuse_old_channels(examined)
     _check_settings(examined)
     return examined
 
@@ -76,31 +84,34 @@ def _check_settings(examined: Examination) -> None:
 def installed(examined: Examination, versions: Mapping[str, str]) -> None:
     """Take in the `versions` of the installed packages, by normalised name."""
     found, settings = examined.found, examined.settings
-    place, channels = _line(found, "channels"), versions.get("channels")
-    if channels is None:
+    if "channels" not in versions:
+        place = found.value("REQUIREMENTS")
         examined.errors.append(
             f"{place}: no channels: this is not a Channels project; add channels>=4"
         )
-    elif Version(channels) < Version("3"):
-        examined.errors.append(requirements.old_channels(place, channels))
+    _refuse_old_channels(examined, versions.get("channels", ""))
     for name in {settings["ASGI_SERVER"], settings["HTTP_SERVER"]} - {"same"}:
         since = servers.read(name).since
         if name in versions and Version(versions[name]) < Version(since):
+            place, _ = requirements.pinned(found.tree, found.requirements, name)
             examined.errors.append(
-                f"{_line(found, name)}: {name} {versions[name]} lacks the options that Laurel"
-                f" starts it with, which came with {since}: require that version, or choose another"
-                " server"
+                f"{place}: {name} {versions[name]} lacks the options that Laurel starts it with,"
+                f" which came with {since}: require that version, or choose another server"
             )
 
 
-def _line(found: Found, package: str) -> str:
-    """The place where the requirements name a package."""
-    for file in requirements.sources(found.tree.root, found.requirements):
-        lines = file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-        for number, line in enumerate(lines, 1):
-            if re.match(rf"\W*(name = \")?{package}(?![\w-])", line, re.IGNORECASE):
-                return f"{found.tree.relative(file).as_posix()}, line {number}"
-    return found.value("REQUIREMENTS")
+def _refuse_old_channels(examined: Examination, version: str = "") -> None:
+    """Refuse Channels 1 and 2, by the installed version or by the pinned one."""
+    place, pinned = requirements.pinned(
+        examined.found.tree, examined.found.requirements, "channels"
+    )
+    version = version or pinned
+    if version and Version(version) < Version("3"):
+        examined.errors.append(
+            f"{place}: channels {version}: no maintained server runs Channels 1 and 2: move the"
+            " project to channels>=4 (get_asgi_application() for http, Consumer.as_asgi() in the"
+            " routes)"
+        )
 
 
 def answered(examined: Examination, answer: Mapping[str, Any]) -> None:

@@ -20,11 +20,6 @@ _REQUIREMENTS = (
     *(f"requirements/{word}.txt" for word in ("requirements", "base", "common")),
 )
 _CHANNELS = re.compile(r"^channels\b", re.MULTILINE | re.IGNORECASE)
-# As a requirements file pins it, and the lock files of uv and Poetry.
-_OLD_CHANNELS = re.compile(
-    r"""^(?:name = ")?channels(?:\[[\w, ]*\])?(?:"\nversion = ")?[ =]*([12]\.[\w.]+)""",
-    re.MULTILINE | re.IGNORECASE,
-)
 _PATCHES = 100  # more than any minor release of Python has
 # A line of a requirements file that includes another file, or installs a folder of the project.
 _INCLUDES = re.compile(
@@ -151,23 +146,17 @@ def python(tree: Tree, file: Path) -> tuple[str, Place] | None:
     return (wanted, place) if isinstance(wanted, str) else None
 
 
-def find_old_channels(tree: Tree, file: Path) -> str:
-    """Why the project does not run at all, if it pins Channels 1 or 2; "" if it does not."""
+def pinned(tree: Tree, file: Path, package: str) -> tuple[str, str]:
+    """The place that names `package`, and its version if that is pinned there, else ""."""
+    named = (
+        rf'^\W*(?:name = ")?{package}(?![\w-])(?:\[[\w, ]*\])?(?:"\nversion = ")?[ =]*(\d[\w.]*\b)?'
+    )
     for one in sources(tree.root, file):
         text = one.read_text(encoding="utf-8-sig", errors="replace")
-        pinned = _OLD_CHANNELS.search(text)
-        if pinned:
-            line = text.count("\n", 0, pinned.start()) + 1
-            return old_channels(str(Place(tree.relative(one), line)), pinned[1])
-    return ""
-
-
-def old_channels(place: str, version: str) -> str:
-    """Say that no server runs this version."""
-    return (
-        f"{place}: channels {version}: no maintained server runs Channels 1 and 2: move the project"
-        " to channels>=4 (get_asgi_application() for http, Consumer.as_asgi() in the routes)"
-    )
+        if found := re.search(named, text, re.MULTILINE | re.IGNORECASE):
+            line = text.count("\n", 0, found.end()) + 1
+            return str(Place(tree.relative(one), line)), found[1] or ""
+    return tree.relative(file).as_posix(), ""
 
 
 def wants_other_python(tree: Tree, file: Path, version: str) -> str:

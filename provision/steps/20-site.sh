@@ -41,18 +41,13 @@ if changed; then python3 -m compileall -q "${CHANGED[@]}"; fi
 # must know which files have changed.
 laurel_tool configure --environment
 
-# pack: writes the project's files to stdout as a tar archive. A release is named after the archive's
-# content, so an unchanged project is the same release.
-pack() {
-	project files "$PROJECT" | tar -C "$PROJECT" --no-recursion --null --files-from=- \
-		--mtime='2000-01-01 UTC' --owner=site --group=site --mode='u=rwX,g=rX,o=' -cf -
-}
-# Releases with the same requirements share one virtualenv, so a changed line of code needs no
+# A release is named after the content of the project's archive, so an unchanged project is the same
+# release. Releases with the same requirements share one virtualenv, so a changed line of code needs no
 # second one.
 environment=$(readlink /srv/site/environments/current)
 id=$(
 	{
-		pack | sha256sum
+		pack site | sha256sum
 		echo "$DEVELOPMENT $DJANGO_ROOT $STATIC_URL $environment"
 	} | sha256sum | cut -c 1-12
 )
@@ -65,7 +60,7 @@ if [[ ! -e $release/complete ]]; then
 	# Settings may make folders on import, such as one for logs. So the code belongs to the site's user
 	# until the static files are collected.
 	install -d -m 0750 -o site -g site "$release/app"
-	pack | tar -xf - -C "$release/app"
+	pack site | tar -xf - -C "$release/app"
 	ln -s "../../environments/$environment" "$release/venv"
 	# The folder of manage.py: the working directory of all the site's commands.
 	ln -s "app/$DJANGO_ROOT" "$release/django"
