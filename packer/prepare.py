@@ -212,7 +212,7 @@ def start(plan: Plan, key: str, progress: Progress) -> tuple[str, str]:
         progress.step("the project runs later, on the build machine")
         return plan.base_image, output(accelerator).strip()
     base, layer = run_project(plan, key, progress)
-    for line in plan.examined.warnings:
+    for line in dict.fromkeys(plan.examined.warnings):
         progress.note(f"warning: {line}")
     disk = plan.layers(base).disk(layer, progress)
     return str(disk), output(accelerator, str(base / "vmlinuz")).strip()

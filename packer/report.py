@@ -98,7 +98,7 @@ def text(examined: Examination) -> Iterator[str]:
     for title, lines in groups.items():
         if lines:
             yield f"\n{title}"
-        for line in lines:
+        for line in dict.fromkeys(lines):
             yield from WRAPPER.wrap(line)
 
 

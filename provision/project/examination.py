@@ -14,7 +14,6 @@ from project.find import Found
 from project.given import Given, GivenError
 from project.tree import InspectionError, Tree
 
-NOT_RUN = "whether the project can be installed, starts, and answers: PROBE=no"
 ANSWERED = (
     *("ASGI_APPLICATION", "WSGI_APPLICATION", "STATIC_URL", "MEDIA_URL", "STATIC_FILE"),
     *("HEALTH_PATH", "PAGE_PATH", "WEBSOCKET_PATH"),
@@ -62,7 +61,8 @@ def examine(
     except (GivenError, InspectionError) as error:
         nothing = Found(Tree(root), Given({}, {}, {}))
         return Examination(nothing, errors=str(error).splitlines())
-    examined = Examination(found, unchecked=[NOT_RUN], warnings=list(find.notes(found)))
+    examined = Examination(found, warnings=list(find.notes(found)))
+    examined.unchecked = ["whether the project can be installed, starts, and answers: PROBE=no"]
     examined.errors += filter(None, [other])
     _refuse_old_channels(examined)
     _check_settings(examined)
@@ -77,8 +77,7 @@ def _check_settings(examined: Examination) -> None:
             examined.errors.append(f"{place}: {SETTINGS[name].shown(part)}: {reason}")
     for one in choices.conflicts(settings):
         examined.errors.append(f"{SETTINGS[one.name].shown(settings[one.name])}: {one.reason}")
-    new = [line for line in choices.warnings(settings) if line not in examined.warnings]
-    examined.warnings += new
+    examined.warnings += choices.warnings(settings)
 
 
 def installed(examined: Examination, versions: Mapping[str, str]) -> None:
@@ -102,11 +101,10 @@ def installed(examined: Examination, versions: Mapping[str, str]) -> None:
 
 def _refuse_old_channels(examined: Examination, version: str = "") -> None:
     """Refuse Channels 1 and 2, by the installed version or by the pinned one."""
-    place, pinned = requirements.pinned(
-        examined.found.tree, examined.found.requirements, "channels"
-    )
+    found = examined.found
+    place, pinned = requirements.pinned(found.tree, found.requirements, "channels")
     version = version or pinned
-    if version and Version(version) < Version("3"):
+    if version.partition(".")[0] in ("1", "2"):
         examined.errors.append(
             f"{place}: channels {version}: no maintained server runs Channels 1 and 2: move the"
             " project to channels>=4 (get_asgi_application() for http, Consumer.as_asgi() in the"
@@ -147,10 +145,8 @@ def answered(examined: Examination, answer: Mapping[str, Any]) -> None:
 
 
 def _url(text: str) -> str:
-    """A path that begins and ends with a slash; empty if it is empty or on another host."""
-    if not text or "//" in text:
-        return ""
-    return "/" + text.strip("/") + "/" if text.strip("/") else ""
+    """A path that begins and ends with a slash; "" if it is empty or on another host."""
+    return "" if "//" in text or not text.strip("/") else f"/{text.strip('/')}/"
 
 
 def _lines(problems: Iterable[Mapping[str, str]]) -> list[str]:
