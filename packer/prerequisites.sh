@@ -18,6 +18,7 @@ die() {
 packages=(
 	qemu-system-x86 qemu-utils ovmf              # bake and boot
 	mmdebstrap fdisk dosfstools mtools e2fsprogs # base disk, seeds
+	iproute2                                     # the project runs in a network of its own
 	genisoimage socat dnsmasq-base               # a cloud's CDs, metadata and resolver
 	systemd                                      # systemd-analyze checks the units
 	git openssh-client python3-venv              # revision, keys, tests
