@@ -210,6 +210,7 @@ def test_base_disk_is_built_in_a_folder_with_a_blank(host: Host) -> None:
 
 def test_disk_has_the_files_and_modes_of_a_root_file_system(host: Host) -> None:
     host.copy("packer/base")
+    script = host.copy("packer/disk.sh")
     base, root = host.folder / "base", host.folder / "root"
     (root / "etc").mkdir(parents=True)
     (root / "etc").chmod(0o755)
@@ -220,7 +221,7 @@ def test_disk_has_the_files_and_modes_of_a_root_file_system(host: Host) -> None:
         file.write(b"boot loader")
         file.truncate(3072 << 20)
     disk, raw = host.folder / "disk.qcow2", host.folder / "disk.raw"
-    ran = host.run(host.folder / "packer" / "base" / "disk.sh", root, base, disk)
+    ran = host.run(script, root, base, disk)
     assert ran.returncode == 0, ran.stderr
     host.run("qemu-img", "convert", "-O", "raw", disk, raw)
     partition = f"{raw}?offset={66 << 20}"
