@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from run import as_root
 
-PROGRAMS = ("bash", "cat", "env", "id", "ls", "sleep", "touch", "unshare", "setpriv")
+PROGRAMS = ("bash", "cat", "env", "id", "ls", "rm", "setpriv", "setsid", "sleep", "touch", "umount")
 Run = subprocess.CompletedProcess[str]
 Probe = Callable[..., Run]
 
@@ -118,6 +118,21 @@ def test_endless_forks_and_time_end(probe: Probe, tmp_path: Path) -> None:
     ).stdout:
         assert time.monotonic() - began < 40
         time.sleep(0.1)
+
+
+def test_process_that_leaves_its_group_ends_too(probe: Probe) -> None:
+    began = time.monotonic()
+    assert probe("setsid sleep 40 & sleep 40", seconds=3).returncode == 137
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("mode", ["probe", "build"])
+def test_neither_terminal_nor_host_can_be_reached(probe: Probe, tmp_path: Path, mode: str) -> None:
+    (tmp_path / "of-the-host").write_text("found")
+    line = f"cat /dev/tty; cat /proc/1/root{tmp_path}/of-the-host /proc/1/cwd{tmp_path}/of-the-host"
+    ran = probe(line, mode=mode)
+    assert "found" not in ran.stdout
+    assert "/dev/tty: No such file" in ran.stderr
 
 
 def test_memory_is_limited(probe: Probe) -> None:
