@@ -23,7 +23,15 @@ from scrub import ScrubError
 # The code that decides what is in the image, beside the template and provision/.
 CODE = tuple(
     Path(__file__).with_name(name)
-    for name in ("images.py", "layers.py", "payload.py", "prepare.py", "scrub.py")
+    for name in (
+        "disk.sh",
+        "images.py",
+        "layer.sh",
+        "layers.py",
+        "payload.py",
+        "prepare.py",
+        "scrub.py",
+    )
 )
 BOOTS = 3  # attempts, because an emulated kernel sometimes panics
 

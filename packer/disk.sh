@@ -2,6 +2,7 @@
 # Writes a root file system to a disk that boots. Run as root.
 # Usage: disk.sh ROOT BASE OUTPUT.qcow2; BASE is the folder that build.sh filled.
 set -euo pipefail
+umask 022
 
 here=$(dirname "$(readlink -f "$0")")
 root=$1 base=$2 output=$3

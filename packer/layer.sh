@@ -4,6 +4,7 @@
 # Usage: layer.sh FROM LAYER PAYLOAD CACHE STEP...
 # PAYLOAD is a folder as provision.sh expects it; CACHE keeps what apt and uv download.
 set -euo pipefail
+umask 022 # not this user's: the files go into an image
 
 provision=$(dirname "$(dirname "$(readlink -f "$0")")")/provision
 from=$1 layer=$2 payload=$3 cache=$4

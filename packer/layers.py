@@ -92,9 +92,8 @@ class Layers:
             return self._environment(pack, progress)
 
     def _environment(self, pack: Callable[[Path], None], progress: Progress) -> Path:
-        packages = self._layer(
-            self.os, "packages", PACKAGES, self.base.name, self.settings["PROCESS_MANAGER"]
-        )
+        manager = self.settings["PROCESS_MANAGER"]
+        packages = self._layer(self.os, f"packages-{manager}", PACKAGES, self.base.name, manager)
         if not (packages / "root").is_dir():
             self._make(packages, self.base, pack, "10-packages", progress)
         layer = self._layer(
@@ -132,8 +131,9 @@ class Layers:
         with tempfile.TemporaryDirectory(prefix="laurel-layer-") as folder:
             payload = Path(folder)
             pack(payload / "payload.tar.gz")
-            logged(["tar", "-xzf", str(payload / "payload.tar.gz"), "-C", str(payload)], self.log)
-            payload.chmod(0o755)
+            # Users without rights read the payload, whatever this user's umask is.
+            unpack = 'umask 022; chmod 0755 "$1" && tar -xzf "$1/payload.tar.gz" -C "$1"'
+            logged(["sh", "-c", unpack, "sh", folder], self.log)
             cache = self.build / "cache" / layer.parent.parent.name
             logged(
                 [

@@ -69,6 +69,8 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     """Leave out who built the image."""
     member.uid = member.gid = 0
     member.uname = member.gname = "root"
+    if not member.issym():  # users without rights build and run the project
+        member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
     return member
 
 

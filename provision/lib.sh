@@ -20,16 +20,29 @@ die() {
 	exit 1
 }
 
-# project VERB ...: runs provision/project, which reads the project without running its code.
+# project VERB ...: runs provision/project, which finds what the project is made of.
 project() {
 	PYTHONPATH=$PROVISION:$PROVISION/files/usr/lib/laurel python3 -m project "$@"
 }
 
+# as_called VERB ...: `project`, with the settings in the environment that provision.sh was started with.
+# Otherwise every setting that load_settings exports would count as given.
+as_called() (
+	for name in ${SETTING_NAMES-}; do
+		[[ " ${GIVEN-} " == *" $name "* ]] || unset "$name"
+	done
+	project "$@"
+)
+
 # load_settings: exports every setting of this run (given, found in the project, or the default), and
 # SETTING_NAMES, the names of all of them.
 load_settings() {
-	local exports
-	exports=$(project shell "$PROJECT" "$(dirname "$PROVISION")/settings.env") ||
+	local exports name
+	if [[ -z ${GIVEN+set} ]]; then
+		export GIVEN=''
+		for name in $(compgen -e); do [[ -z ${!name} ]] || GIVEN+="$name "; done
+	fi
+	exports=$(as_called shell "$PROJECT" "$(dirname "$PROVISION")/settings.env") ||
 		die "the project can't be baked: the lines above say why"
 	eval "$exports"
 }

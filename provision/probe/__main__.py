@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from probe import serve
-from probe.paths import ANSWER, APP, STATE
+from probe.paths import ANSWER, APP, PATIENCE, STATE
 
 WORK = Path(__file__).resolve().parent.parent
-STAGE_SECONDS = 60
+STAGE_SECONDS = 60 * PATIENCE
 MOST_VARIABLES = 30
 # What stands in for a variable that the settings need.
 PLACEHOLDERS = (
@@ -49,7 +49,9 @@ def main() -> None:
     shutil.copytree(WORK / "app", APP, symlinks=True)
     STATE.mkdir()
     (STATE / "media").mkdir()
-    print(json.dumps(ask(question)))
+    with serve.Running(serve.redis()):  # the application may ask Redis while it loads
+        answer = ask(question)
+    print(json.dumps(answer))
 
 
 def ask(question: dict[str, Any]) -> Answer:
@@ -75,6 +77,8 @@ def ask(question: dict[str, Any]) -> Answer:
         return stop("the application, its pages and its websockets: the settings cannot be read")
     answer.update(needed)
     answer.update(stage("static"))
+    if answer["vendors"] == ["sqlite"]:
+        serve.migrate(answer, root, environment)
     # As on the machine: the code is read-only after the static files are collected.
     subprocess.run(["chmod", "-R", "a-w", str(APP)], check=True)
     first = [] if question["given"] else needed["applications"]
@@ -103,10 +107,11 @@ def settings(root: Path, environment: dict[str, str], answer: Answer) -> Answer:
         environment[variable] = next(
             value for parts, value in PLACEHOLDERS if any(part in name for part in parts.split("|"))
         )
-    if missing:
-        answer["errors"] += missing
-    else:
-        answer["errors"] += got.pop("errors", [])
+    # A stand-in that changed nothing shows that the variable was not the reason.
+    last = [] if got.get("variable") else got.pop("errors", [])
+    reasons = [one.get("reason") for one in last]
+    missing = [one for one in missing if one["reason"] not in reasons]
+    answer["errors"] += missing or last
     answer["warnings"] += got.pop("warnings", [])
     return got
 
@@ -151,8 +156,12 @@ def run(root: Path, environment: dict[str, str], *stage: str) -> Answer:
         why = f"it ended with exit code {ended.returncode}: {said[-400:] or 'it said nothing'}"
     except subprocess.TimeoutExpired:
         why = f"it did not end within {STAGE_SECONDS} s"
-    if ANSWER.is_file():
-        return json.loads(ANSWER.read_text())
+    try:
+        return dict(json.loads(ANSWER.read_text()))
+    except FileNotFoundError:
+        pass
+    except ValueError:
+        why = "its answer is cut off: the project and its static files may need too much space"
     return {"errors": [{"place": "", "text": f"loading the project ({stage[0]}): {why}"}]}
 
 

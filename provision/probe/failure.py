@@ -63,7 +63,7 @@ SECRET = re.compile("SECRET|PASS|TOKEN|KEY|DSN|CREDENTIAL", re.IGNORECASE)
 
 
 def report(error: BaseException, requirements: str, otherwise: str = "") -> dict[str, str]:
-    """`place` and `text` of an exception; `variable` if it means that one is missing.
+    """`place`, `text` and `reason` of an exception; `variable` if it means that one is missing.
 
     `requirements` is the file's name; `otherwise` the place if no line of the project raised it.
     """
@@ -71,7 +71,8 @@ def report(error: BaseException, requirements: str, otherwise: str = "") -> dict
     missing = _missing(error, place)
     if missing:
         name, read = missing
-        return {"place": read, "text": _advice_on(name, _text(error)), "variable": name}
+        text = _advice_on(name, _text(error))
+        return {"place": read, "text": text, "variable": name, "reason": _text(error)}
     first = error
     while first.__cause__:
         first = first.__cause__
@@ -81,8 +82,9 @@ def report(error: BaseException, requirements: str, otherwise: str = "") -> dict
             if found:
                 advice = advice.replace("{0}", found[1] if found.groups() else "")
                 advice = advice.replace("{requirements}", requirements)
-                return {"place": place, "text": f"{_text(error)}: {advice}"}
-    return {"place": place, "text": _text(error)}
+                text = f"{_text(error)}: {advice}"
+                return {"place": place, "text": text, "reason": _text(error)}
+    return {"place": place, "text": _text(error), "reason": _text(error)}
 
 
 def _advice_on(variable: str, text: str) -> str:

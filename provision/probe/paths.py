@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+PATIENCE = int(os.environ.get("LAUREL_PATIENCE", "1"))  # multiplies the limits of time
 APP = Path("/tmp/app")  # a copy of the project
 STATE = Path("/tmp/state")  # stands for /var/lib/site
 STATIC = Path("/tmp/static")

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from probe.paths import APP, STATE
+from probe.paths import APP, PATIENCE, STATE
 
 Routes = list  # of dictionaries, as routes.py makes them
 
@@ -29,8 +29,8 @@ HEALTH = (
     "ht",
     "_health",
 )
-START_SECONDS = 30.0
-ANSWER_SECONDS = 10.0
+START_SECONDS = 30.0 * PATIENCE
+ANSWER_SECONDS = 10.0 * PATIENCE
 MOST = 12  # pages and websockets that are asked
 SOCKET = STATE / "server.sock"
 LOG = STATE / "server.log"
@@ -55,31 +55,15 @@ def serve(
     sockets = sorted(
         found["websockets"], key=lambda one: ("admin" in one["path"], not one["exact"])
     )
-    elsewhere = sorted({vendor for vendor in found["vendors"].values() if vendor != "sqlite"})
+    elsewhere = [vendor for vendor in found["vendors"] if vendor != "sqlite"]
     if elsewhere:
         found["unchecked"].append(
             f"the answers to requests: the database is {' and '.join(elsewhere)}, on another host"
         )
         return _paths(health or pages, pages, [one for one in sockets if one["exact"]])
     environment = {**environment, "LAUREL_ASGI_APPLICATION": found["ASGI_APPLICATION"]}
-    migrated = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--noinput", "--verbosity", "0"],
-        cwd=root,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    if migrated.returncode:
-        said = _reason(migrated.stdout.decode(errors="replace"))
-        _error(found, f"`manage.py migrate` fails on an empty database: {said}")
-        return {}
     command = question["server"]
-    with (
-        _Running(_redis()),
-        _Server(command, found["ASGI_APPLICATION"], root, environment) as server,
-    ):
+    with _Server(command, found["ASGI_APPLICATION"], root, environment) as server:
         if not server.answers():
             _error(found, f"the site's server does not start: {_reason(server.log())}")
             return {}
@@ -93,6 +77,22 @@ def serve(
         working = [page for page in pages[:MOST] if server.get(page["path"]) < 400]
         open_ones = _shake_hands(server, sockets[:MOST], found)
     return _paths(healthy, working or pages, open_ones)
+
+
+def migrate(found: dict[str, Any], root: Path, environment: dict[str, str]) -> None:
+    """Make the tables, as on the machine before its server starts."""
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--noinput", "--verbosity", "0"],
+        cwd=root,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if ended.returncode and not found["errors"]:
+        said = _reason(ended.stdout.decode(errors="replace"))
+        _error(found, f"`manage.py migrate` fails on an empty database: {said}")
 
 
 def _paths(health: Routes, pages: Routes, sockets: Routes) -> dict[str, str]:
@@ -124,7 +124,7 @@ def _shake_hands(server: _Server, sockets: Routes, found: dict[str, Any]) -> Rou
             continue
         said = server.log()[before:]
         text = f"the websocket {one['path']} is answered with {status}: {_reason(said)}"
-        if f"{APP}/" in said:  # the project's own code: a sample path may lead nowhere
+        if not _of_server(said):  # a sample path may lead nowhere, or need a login
             _warn(found, text, one["place"])
             continue
         versions = [
@@ -139,6 +139,13 @@ def _shake_hands(server: _Server, sockets: Routes, found: dict[str, Any]) -> Rou
         )
         break
     return working
+
+
+def _of_server(log: str) -> bool:
+    """Whether the server's own code raised the last exception in the log."""
+    files = re.findall(r'File "([^"]+)"', log)
+    servers = "daphne|twisted|autobahn|uvicorn|websockets|hypercorn|granian"
+    return bool(files and re.search(rf"/site-packages/({servers})/", files[-1]))
 
 
 def _reason(log: str) -> str:
@@ -156,14 +163,14 @@ def _warn(found: dict[str, Any], text: str, place: str = "") -> None:
     found["warnings"].append({"place": place, "text": text})
 
 
-def _redis() -> list[str]:
+def redis() -> list[str]:
     program = shutil.which("redis-server", path="/usr/bin:/bin")
     return (
         [program, "--bind", "127.0.0.1", "--save", "", "--dir", str(STATE)] if program else ["true"]
     )
 
 
-class _Running:
+class Running:
     """A process that ends with the block."""
 
     def __init__(self, command: list[str], **options: Any) -> None:
@@ -184,7 +191,7 @@ class _Running:
         self.process.wait()
 
 
-class _Server(_Running):
+class _Server(Running):
     """The site's server, on its own socket and on a shared one, as on the machine."""
 
     def __init__(

@@ -20,8 +20,8 @@ from probe.paths import ANSWER, APP, STATIC, place_of
 REQUIREMENTS = os.environ.get("LAUREL_REQUIREMENTS", "the requirements")
 # Hosts that a developer meant to replace, and those that RFC 2606 reserves for examples.
 PLACEHOLDER = re.compile(
-    r"(^|\.)example(\.(com|org|net))?$|\.(example|invalid)$|^(your|my|change|replace)[-_.]"
-    r"|changeme|placeholder|^todo\b|^x{3,}|[<>{}\s]",
+    r"(^|\.)example(\.(com|org|net))?$|\.(example|invalid)$|^(your|change|replace)[-_.]"
+    r"|^my[-_][^.]*$|changeme|placeholder|^todo\b|^x{3,}|[<>{}\s]",
     re.IGNORECASE,
 )
 MACHINES_REDIS = "redis://127.0.0.1:6379"  # if the operator names no other
@@ -85,6 +85,7 @@ def settings() -> None:
         WSGI_APPLICATION=_colon(values.get("WSGI_APPLICATION") or ""),
         STATIC_URL=str(values.get("STATIC_URL") or ""),
         MEDIA_URL=str(values.get("MEDIA_URL") or ""),
+        vendors=sorted({_vendor(one) for one in (values.get("DATABASES") or {}).values()}),
         layers={f"CHANNEL_LAYERS[{k!r}]": str(v.get("BACKEND")) for k, v in layers.items()},
         overrides=[
             [name, made.shown(name, made.changed[name]), reason]
@@ -92,6 +93,11 @@ def settings() -> None:
         ],
         places={name: place for name, place in watch.assigned.items() if name in values},
     )
+
+
+def _vendor(database: dict[str, Any]) -> str:
+    engine = str(database.get("ENGINE"))
+    return "sqlite" if engine.endswith(("sqlite3", "spatialite")) else engine
 
 
 def _colon(name: str) -> str:
@@ -240,7 +246,7 @@ def questions(name: str) -> None:
     answer["pages"] = routes.pages()
     answer["websockets"] = routes.websockets(_load(name))
     # A connection loads its driver.
-    answer["vendors"] = {alias: connections[alias].vendor for alias in connections}
+    answer["vendors"] = sorted({connections[alias].vendor for alias in connections})
     _storage()
     _migrations()
     _checks()

@@ -24,6 +24,8 @@ from project import ask, given, pins, release_files, requirements
 from project.examination import Examination, examine
 from project.tree import InspectionError
 
+PATIENCE = 5  # this machine may be an emulated one
+
 
 def main() -> int:
     """Print the answer; return the exit code."""
@@ -58,15 +60,14 @@ def _answer(arguments: list[str]) -> int:
     return 0
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Path, include: str) -> list[Path]:
     """The files of the release; the folder was copied here, without what git keeps on the host."""
-    include = schema.words(os.environ.get("INCLUDE", ""))
-    return release_files.choose(folder, include, uploads=True).paths
+    return release_files.choose(folder, schema.words(include), uploads=True).paths
 
 
 def _print_files(folder: Path) -> None:
     """Print the files and their folders, each with a null byte after it."""
-    paths = _files(folder)
+    paths = _files(folder, os.environ.get("INCLUDE", ""))
     folders = {one for path in paths for one in path.parents if one.is_relative_to(folder)}
     for path in sorted({*paths, *folders}):
         sys.stdout.buffer.write(os.fsencode(path.relative_to(folder)) + b"\0")
@@ -95,7 +96,8 @@ def _print_settings(examined: Examination) -> None:
 
 
 def _ask(examined: Examination) -> None:
-    ask.ask(examined, _files(examined.found.tree.root), Path("/"))
+    files = _files(examined.found.tree.root, examined.settings["INCLUDE"])
+    ask.ask(examined, files, Path("/"), patience=PATIENCE)
     print(*(f"warning: {one}\n" for one in examined.warnings), sep="", end="", file=sys.stderr)
     _refuse(examined)
     found = Path(os.environ["FOUND"])

@@ -27,11 +27,12 @@ def ask(
     root: Path,
     environment: Path = CURRENT,
     as_root: Sequence[str] = (),
+    patience: int = 1,
 ) -> None:
     """Run the project of `examined`, its `files`, in the file system `root`; take in its answers.
 
-    `environment` is the virtual environment, as a path in `root`. Raises InspectionError if the
-    project gives none.
+    `environment` is the virtual environment, as a path in `root`; `patience` multiplies the limits
+    of time. Raises InspectionError if the project gives none.
     """
     installed(examined, servers.versions(root / environment.relative_to("/")))
     if examined.errors:
@@ -43,18 +44,11 @@ def ask(
         (work / "question.json").write_text(json.dumps(_question(examined, environment)))
         # The tests' environment may lie in a home directory, which is closed to other users.
         expose = f"EXPOSE={'' if environment == CURRENT else environment}"
-        command = [
-            *as_root,
-            "env",
-            expose,
-            str(PROVISION / "isolate.sh"),
-            "probe",
-            str(root),
-            folder,
-        ]
-        command += ["env", f"PYTHONPATH={WORK}", "PYTHONDONTWRITEBYTECODE=1"]
+        isolate = ["env", expose, f"PROBE_SECONDS={120 * patience}", str(PROVISION / "isolate.sh")]
+        python = ["env", f"PYTHONPATH={WORK}", f"LAUREL_PATIENCE={patience}"]
+        python += ["PYTHONDONTWRITEBYTECODE=1", f"{environment}/bin/python"]
         with subprocess.Popen(
-            [*command, f"{environment}/bin/python", "-m", "probe"],
+            [*as_root, *isolate, "probe", str(root), folder, *python, "-m", "probe"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -63,7 +57,7 @@ def ask(
             said = asked.stdout.read(LONGEST).decode(errors="replace").strip()
     try:
         answered(examined, json.loads(said.rpartition("\n")[2]))
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         killed = asked.returncode in (137, -9)  # by SIGKILL
         why = "it took too long, or too much memory" if killed else said[-500:]
         raise InspectionError(f"the project gave no answer when it ran: {why}") from None

@@ -19,7 +19,7 @@ _FOR_PRODUCTION = ("production", "prod", "live", "deploy", "deployment")
 _NAMES_SETTINGS = re.compile(
     r"""^[^#\n]*DJANGO_SETTINGS_MODULE["'][\s\]),=]*["']([\w.]+)["']""", re.MULTILINE
 )
-_HAS_APPLICATION = re.compile(r"^application\b", re.MULTILINE)
+_HAS_APPLICATION = re.compile(r"^(application|from .+ import .*\bapplication)\b", re.MULTILINE)
 _SERVER = re.compile(r"(?:^|[\s/])(daphne|uvicorn|gunicorn|hypercorn|granian|runserver)(?=\s|$)")
 _IMPORTS_CHANNELS = re.compile(r"^\s*(from|import) channels\b", re.MULTILINE)
 

@@ -34,10 +34,11 @@ find_uv() {
 	echo "$cache/uv/bin/uv"
 }
 
-# as_installer COMMAND...: runs a command that may run code of packages: as a user without rights.
+# as_installer COMMAND...: runs a command that may run code of packages, as a user without rights. Only
+# this user may run the virtualenv before it is complete, and only root writes to $work.
 as_installer() {
 	setpriv --reuid="$installer" --regid="$installer" --clear-groups --no-new-privs \
-		env HOME="$work" UV_CACHE_DIR="$UV_CACHE_DIR" "$@"
+		env -C "$work/home" HOME="$work/home" TMPDIR="$work/home" "$@"
 }
 
 # as_requirements TARGET: prints the path of a requirements file; a lock file is converted into TARGET.
@@ -45,7 +46,7 @@ as_requirements() {
 	case $(basename "$file") in
 	uv.lock)
 		as_installer "$uv" export --quiet --project "$(dirname "$file")" --python "$environment/bin/python" \
-			--frozen --no-dev --no-emit-project --no-header --output-file "$1" >/dev/null
+			--frozen --no-dev --no-emit-project --no-header >"$1"
 		;;
 	poetry.lock | Pipfile.lock)
 		project requirements "$file" >"$1"
@@ -66,8 +67,7 @@ lock() {
 		return
 	fi
 	as_installer "$uv" pip compile --quiet --no-header --no-annotate --generate-hashes \
-		--python "$environment/bin/python" --output-file "$work/lock.txt" "$requirements" 2>&1 >/dev/null |
-		tee "$said" >&2
+		--python "$environment/bin/python" "$requirements" 2>&1 >"$work/lock.txt" | tee "$said" >&2
 }
 
 # install_packages OPTION...: installs into the virtualenv; uv's output is in the file $said.
@@ -91,7 +91,7 @@ install_requirements() {
 # project's own packages changes.
 add_packages() {
 	local installed
-	installed=$("$uv" pip freeze --python "$environment")
+	installed=$(as_installer "$uv" pip freeze --python "$environment")
 	project pins <<<"$installed" >"$work/pins.txt"
 	install_packages --constraint "$work/pins.txt" "$@" && return
 	grep -q 'No solution found' "$said" || return 1
@@ -113,7 +113,7 @@ needed() {
 required() {
 	{
 		echo "$requirements"
-		project sources "$PROJECT" "$file"
+		project sources "$work/home/project" "$file"
 	} | xargs -d '\n' awk 1 # a file may end without a newline
 }
 
@@ -133,7 +133,7 @@ install_built() {
 		"above. If a package needs headers, add BUILD_PACKAGES=\"libfoo-dev\" to laurel.env"
 	added=$(comm -13 <(echo "$before") <(installed))
 	# The packages that own a library to which a built module links.
-	kept=$(find "$environment" -name '*.so*' -exec ldd {} + 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// {print $3}' |
+	kept=$(find "$environment" -name '*.so*' -print0 | as_installer xargs -0 -r ldd 2>/dev/null | awk '$2 == "=>" && $3 ~ /^\// {print $3}' |
 		sort -u | xargs -r realpath | xargs -r -n 1 dpkg -S 2>/dev/null | cut -d: -f1 | sort -u)
 	log "  removing the compiler and headers"
 	xargs -r apt-mark auto >/dev/null <<<"$added"
@@ -161,28 +161,35 @@ if [[ ! -e $environment/complete ]]; then
 	uv=$(find_uv)
 	work=$(mktemp -d)
 	trap 'rm -rf "$work"' EXIT
+	chmod 0711 "$work"
 	said=$work/said
 	: >"$said"
-	install -d "$environment" "$UV_CACHE_DIR"
-	chown -R "$installer:$installer" "$work" "$environment" "$UV_CACHE_DIR"
+	# A requirement may be the project itself, or a folder of it: build from a copy, which may be written to.
+	install -d "$work/home" "$environment" "$UV_CACHE_DIR"
+	cp -a "$PROJECT" "$work/home/project"
+	file=$work/home/project/$REQUIREMENTS
+	# On the machine there is no folder for an editable installation to point to.
+	find "$work/home/project" -name '*.txt' -type f -exec sed -Ei 's/^(-e|--editable)[ =]?[[:blank:]]*([^[:blank:]])/\2/' {} +
+	chown -hR "$installer:$installer" "$work/home" "$environment" "$UV_CACHE_DIR"
 	python=/usr/bin/python3
 	if [[ $SITE_PYTHON != system ]]; then
 		# From the system's archive if that has this version; otherwise uv downloads a build.
 		if [[ -n $(apt-cache search --names-only "^python$SITE_PYTHON-venv\$") ]]; then apt_install "python$SITE_PYTHON-venv"; fi
 		export UV_PYTHON_DOWNLOADS=automatic UV_PYTHON_INSTALL_DIR=/srv/site/pythons
+		install -d -o "$installer" -g "$installer" "$UV_PYTHON_INSTALL_DIR"
 		python=$SITE_PYTHON
 	fi
-	as_installer env UV_PYTHON_DOWNLOADS="$UV_PYTHON_DOWNLOADS" "$uv" venv --quiet --allow-existing --python "$python" "$environment" ||
+	as_installer "$uv" venv --quiet --allow-existing --python "$python" "$environment" ||
 		die "SITE_PYTHON=$SITE_PYTHON is not available: leave it out to use the system's, $(python3 --version)"
 
 	requirements=$(as_requirements "$work/requirements.txt")
 	if required | grep -qE 'git\+[a-z]+://'; then apt_install git; fi
 	if ! install_requirements; then
 		grep -qE 'Failed to build|[Bb]uild backend' "$said" ||
-			die "cannot install $REQUIREMENTS for $("$environment/bin/python" --version): the lines above say why"
+			die "cannot install $REQUIREMENTS for $(as_installer "$environment/bin/python" --version): the lines above say why"
 		install_built
 	fi
-	packages=$("$uv" pip freeze --python "$environment")
+	packages=$(as_installer "$uv" pip freeze --python "$environment")
 	# psycopg brings its library if its extra is installed.
 	if grep -qE '^psycopg-(binary|c)\b' <<<"$packages"; then packages=$(grep -v '^psycopg=' <<<"$packages"); fi
 	# shellcheck disable=SC2046 # package names, separated by blanks
@@ -193,7 +200,7 @@ if [[ ! -e $environment/complete ]]; then
 	[[ $CHANNEL_LAYER != pubsub && $CHANNEL_LAYER != core ]] || wanted+=(channels-redis)
 	missing=()
 	for package in "${wanted[@]}"; do
-		"$uv" pip show --quiet --python "$environment" "${package%%[<>=]*}" 2>/dev/null || missing+=("$package")
+		as_installer "$uv" pip show --quiet --python "$environment" "${package%%[<>=]*}" 2>/dev/null || missing+=("$package")
 	done
 	if ((${#missing[@]} > 0)); then
 		log "  ${missing[*]}: not in $REQUIREMENTS, installed for the chosen servers and channel layer"
@@ -201,12 +208,15 @@ if [[ ! -e $environment/complete ]]; then
 			die "${missing[*]}: conflicts with the installed packages; add a version that fits to $REQUIREMENTS"
 	fi
 
-	[[ ! -f $work/lock.txt ]] || install -D -m 0644 "$work/lock.txt" "$cache/requirements.lock"
-	chown -R root:root "$environment"
 	log "  virtual environment $id: byte code"
 	# Compile now, because no process may write here later. The tests of packages, a third of the
 	# files, are left out.
-	"$environment/bin/python" -m compileall -q -j 0 -x '/site-packages/.*/tests?/' "$environment/lib"
+	as_installer "$environment/bin/python" -m compileall -q -j 0 -x '/site-packages/.*/tests?/' "$environment/lib"
+	# What a package left running must not write to root's files.
+	pkill -KILL -U "$installer" || true # there is none
+	[[ ! -d /srv/site/pythons ]] || chown -hR root:root /srv/site/pythons
+	chown -hR root:root "$environment"
+	[[ ! -f $work/lock.txt ]] || install -D -m 0644 "$work/lock.txt" "$cache/requirements.lock"
 	touch "$environment/complete"
 fi
 
@@ -214,7 +224,8 @@ fi
 library=/usr/lib/laurel/production/lib
 if ! cmp -s "$PROVISION/production/requirements.txt" "$library/requirements.txt"; then
 	rm -rf "$library"
-	"$(find_uv)" pip install --quiet --python /usr/bin/python3 --no-deps --require-hashes \
+	# Without the cache, to which the code of packages could have written.
+	"$(find_uv)" pip install --quiet --no-cache --python /usr/bin/python3 --no-deps --require-hashes \
 		--target "$library" -r "$PROVISION/production/requirements.txt"
 	python3 -m compileall -q "$library"
 	cp "$PROVISION/production/requirements.txt" "$library/"

@@ -9,15 +9,15 @@ state=$(
 	{
 		pack root
 		readlink /srv/site/environments/current
-		FOUND='' project shell "$PROJECT" "$(dirname "$PROVISION")/settings.env"
-		cat "$PROVISION"/project/*.py "$PROVISION"/probe/*.py
+		FOUND='' as_called shell "$PROJECT" "$(dirname "$PROVISION")/settings.env"
+		cat "$PROVISION"/{project,probe,production,files/usr/lib/laurel/laurel}/*.py "$PROVISION/isolate.sh"
 	} | sha256sum
 )
 if [[ -f $brought ]]; then
 	place "$brought" "$FOUND"
 elif [[ ! -f $FOUND || $(cat "$FOUND.state" 2>/dev/null) != "$state" ]]; then
 	log "  the project runs, to find its paths"
-	project ask "$PROJECT" "$(dirname "$PROVISION")/settings.env" || die "the project would not work on this" \
+	as_called ask "$PROJECT" "$(dirname "$PROVISION")/settings.env" || die "the project would not work on this" \
 		"machine: the lines above say why"
 fi
 echo "$state" >"$FOUND.state"

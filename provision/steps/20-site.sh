@@ -65,7 +65,8 @@ if [[ ! -e $release/complete ]]; then
 	# The folder of manage.py: the working directory of all the site's commands.
 	ln -s "app/$DJANGO_ROOT" "$release/django"
 	# A file that is for another version of Python must not stop the bake.
-	"$release/venv/bin/python" -m compileall -q "$release/app" || log "  some files do not compile, see the lines above"
+	# Not as root, because Python runs code of the virtualenv's packages when it starts.
+	runuser -u site -- "$release/venv/bin/python" -m compileall -q "$release/app" || log "  some files do not compile, see the lines above"
 
 	log "  release $id: static files"
 	static=$release/public$STATIC_URL

@@ -291,7 +291,7 @@ def test_only_the_layers_above_a_change_are_made_again(tree: Tree) -> None:
     tree.program("bin/archive", "#!/bin/sh\necho 4567\n")
     assert tree.bake() == FIRST
     kinds = [path.parent.name for path in (tree.build / "layers").glob("*/*/*")]
-    assert sorted(kinds) == ["environment", "packages"], "a former layer is left"
+    assert sorted(kinds) == ["environment", "packages-supervisor"], "a former layer is left"
 
 
 def test_lock_decides_the_versions_of_each_bake(tree: Tree) -> None:
@@ -319,7 +319,7 @@ def test_failed_step_leaves_no_half_made_layer(tree: Tree, capsys: Capture) -> N
     assert error[1].startswith("image: failed in: the project in its virtual environment: ")
     assert error[-2].endswith("no space left")
     made = [path.parts[-3] for path in (tree.build / "layers").glob("*/*/*/root*")]
-    assert made == ["packages"]
+    assert made == ["packages-supervisor"]
     assert not (tree.build / "locks").exists()
     tree.program("bin/isolate", ISOLATE)
     assert tree.bake() == ["environment", "disk", "build"]

@@ -182,7 +182,9 @@ def test_system_packages_of_known_packages_are_found(payload: Payload) -> None:
     (payload.app / "b.txt").write_text("psycopg2==2.9.11")
     (payload.app / "notes.txt").write_bytes(b"caf\xe9 \x00\n")
     functions = [payload.function("15-environment", name) for name in ("needed", "required")]
-    given = f"file='{payload.app}/requirements.txt' requirements=$file"
+    (payload.folder / "home").mkdir()
+    (payload.folder / "home/project").symlink_to(payload.app)
+    given = f"work='{payload.folder}' file='{payload.app}/requirements.txt' requirements=$file"
     ran = payload.bash("\n".join([*functions, given, "required | needed 2 | xargs"]))
     assert sorted(ran.stdout.split()) == [
         *("default-libmysqlclient-dev", "libpq-dev", "libxml2-dev", "libxslt1-dev")
@@ -193,12 +195,12 @@ def test_system_packages_of_known_packages_are_found(payload: Payload) -> None:
 
 def test_packages_code_runs_without_rights(payload: Payload) -> None:
     as_installer = payload.function("15-environment", "as_installer")
-    given = "installer=65532 work=/home/of-nobody UV_CACHE_DIR=/cache"
+    given = "installer=65532 work="  # its home is /home
     shown = "sh -c 'id -u; id -G; grep -E \"^(NoNewPrivs|CapEff)\" /proc/self/status; echo $HOME'"
     script = f"{as_installer}\n{given}\nas_installer {shown}"
     ran = run(*as_root(), "bash", "-c", f"set -eu\n{script}")
     assert ran.stdout.split() == [
-        *("65532", "65532", "CapEff:", "0" * 16, "NoNewPrivs:", "1", "/home/of-nobody")
+        *("65532", "65532", "CapEff:", "0" * 16, "NoNewPrivs:", "1", "/home")
     ], ran.stderr
 
 

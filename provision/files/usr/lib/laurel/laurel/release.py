@@ -10,6 +10,7 @@ from typing import Any
 
 from laurel import files, settings
 from laurel.paths import CURRENT
+from laurel.site import as_site
 
 RELEASE = Path("/etc/laurel/release.json")
 PACKAGES = ("nginx", "redis-server", "python3")
@@ -26,7 +27,7 @@ def describe() -> dict[str, Any]:
     debian = Path("/etc/debian_version")
     point_release = debian.read_text().strip() if debian.exists() else ""
     manager = settings.load().get("PROCESS_MANAGER")  # also the name of its package
-    python_packages = _output(f"{CURRENT}/venv/bin/python", "-c", _DISTRIBUTIONS)
+    python_packages = _output(*as_site(), f"{CURRENT}/venv/bin/python", "-c", _DISTRIBUTIONS)
     return {
         "os": {
             "id": release["ID"],

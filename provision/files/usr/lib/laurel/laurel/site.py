@@ -32,10 +32,14 @@ print(json.dumps({f"CHANNEL_LAYERS[{k!r}]": v.get("BACKEND", "") for k, v in lay
 """
 
 
+def as_site() -> list[str]:
+    """What to put before a command that runs code of the site's packages: root must not."""
+    return ["runuser", "-u", "site", "--"] if os.geteuid() == 0 else []
+
+
 def command(*arguments: str) -> list[str]:
     """The command line that runs `arguments` as the site's user with its settings."""
-    as_site = ["runuser", "-u", "site", "--"] if os.geteuid() == 0 else []
-    return [*as_site, "/usr/lib/laurel/exec-site", "env", "-C", f"{CURRENT}/django", *arguments]
+    return [*as_site(), "/usr/lib/laurel/exec-site", "env", "-C", f"{CURRENT}/django", *arguments]
 
 
 def python(*arguments: str, extra: dict[str, str] | None = None) -> int:
