@@ -18,7 +18,7 @@ import settings
 from inspection import InspectionError
 from prepare import BakeError
 from progress import Progress, shown
-from project.examination import Examination, examine
+from project.examination import NOT_RUN, Examination, examine
 from run import CommandError, RootError
 from settings import SettingError
 from sources import SourceError
@@ -55,6 +55,8 @@ def main() -> int:
     except KeyboardInterrupt:
         print("inspect: interrupted", file=sys.stderr)
         return 130
+    why = "PROBE=no" if os.environ.get("PROBE") == "no" else "see the errors"
+    examined.unchecked = [f"{one}: {why}" if one == NOT_RUN else one for one in examined.unchecked]
     if os.environ.get("JSON") == "yes":
         print(as_json(examined))
     else:

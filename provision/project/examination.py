@@ -14,6 +14,7 @@ from project.find import Found
 from project.given import Given, GivenError
 from project.tree import InspectionError, Tree
 
+NOT_RUN = "whether the project can be installed, starts, and answers"
 ANSWERED = (
     *("ASGI_APPLICATION", "WSGI_APPLICATION", "STATIC_URL", "MEDIA_URL", "STATIC_FILE"),
     *("HEALTH_PATH", "PAGE_PATH", "WEBSOCKET_PATH"),
@@ -62,7 +63,7 @@ def examine(
         nothing = Found(Tree(root), Given({}, {}, {}))
         return Examination(nothing, errors=str(error).splitlines())
     examined = Examination(found, warnings=list(find.notes(found)))
-    examined.unchecked = ["whether the project can be installed, starts, and answers: PROBE=no"]
+    examined.unchecked = [NOT_RUN]
     examined.errors += filter(None, [other])
     _refuse_old_channels(examined)
     _check_settings(examined)

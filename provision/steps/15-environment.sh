@@ -37,8 +37,9 @@ find_uv() {
 # as_installer COMMAND...: runs a command that may run code of packages, as a user without rights. Only
 # this user may run the virtualenv before it is complete, and only root writes to $work.
 as_installer() {
-	setpriv --reuid="$installer" --regid="$installer" --clear-groups --no-new-privs \
-		env -C "$work/home" HOME="$work/home" TMPDIR="$work/home" "$@"
+	# In the project's folder, where requirements such as `.` begin.
+	env -C "$work/home/project" HOME="$work/home" TMPDIR="$work/home" \
+		setpriv --reuid="$installer" --regid="$installer" --clear-groups --no-new-privs "$@"
 }
 
 # as_requirements TARGET: prints the path of a requirements file; a lock file is converted into TARGET.

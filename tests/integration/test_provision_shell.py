@@ -195,12 +195,13 @@ def test_system_packages_of_known_packages_are_found(payload: Payload) -> None:
 
 def test_packages_code_runs_without_rights(payload: Payload) -> None:
     as_installer = payload.function("15-environment", "as_installer")
-    given = "installer=65532 work="  # its home is /home
+    (payload.folder / "home/project").mkdir(parents=True)
+    given = f"installer=65532 work='{payload.folder}'"
     shown = "sh -c 'id -u; id -G; grep -E \"^(NoNewPrivs|CapEff)\" /proc/self/status; echo $HOME'"
     script = f"{as_installer}\n{given}\nas_installer {shown}"
     ran = run(*as_root(), "bash", "-c", f"set -eu\n{script}")
     assert ran.stdout.split() == [
-        *("65532", "65532", "CapEff:", "0" * 16, "NoNewPrivs:", "1", "/home")
+        *("65532", "65532", "CapEff:", "0" * 16, "NoNewPrivs:", "1", f"{payload.folder}/home")
     ], ran.stderr
 
 
