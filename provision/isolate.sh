@@ -15,6 +15,7 @@
 # When COMMAND ends, all processes that it started end.
 set -euo pipefail
 umask 022
+PATH=$PATH:/usr/sbin:/sbin # for pivot_root and ip
 
 # No account has this number.
 readonly probe_user=65533
