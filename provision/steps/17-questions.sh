@@ -4,20 +4,26 @@
 source "$(dirname "$0")/../lib.sh"
 
 brought=$(dirname "$PROVISION")/found.env
-# What the answers depend on: the project, its packages, the settings that are given, and the questions.
-state=$(
+given=$(dirname "$PROVISION")/settings.env
+
+# state: prints a digest of what the answers depend on: the project, its packages, the settings that it
+# does not answer itself, and the questions.
+state() {
+	local answered=''
+	if [[ -f $FOUND ]]; then answered=$(sed 's/=.*//' "$FOUND" | paste -sd '|'); fi
 	{
 		pack root
 		readlink /srv/site/environments/current
-		FOUND='' as_called shell "$PROJECT" "$(dirname "$PROVISION")/settings.env"
+		FOUND='' as_called shell "$PROJECT" "$given" | grep -vE "^export ($answered)="
 		cat "$PROVISION"/{project,probe,production,files/usr/lib/laurel/laurel}/*.py "$PROVISION/isolate.sh"
 	} | sha256sum
-)
+}
+
 if [[ -f $brought ]]; then
 	place "$brought" "$FOUND"
-elif [[ ! -f $FOUND || $(cat "$FOUND.state" 2>/dev/null) != "$state" ]]; then
+elif [[ ! -f $FOUND || $(cat "$FOUND.state" 2>/dev/null) != "$(state)" ]]; then
 	log "  the project runs, to find its paths"
-	as_called ask "$PROJECT" "$(dirname "$PROVISION")/settings.env" || die "the project would not work on this" \
-		"machine: the lines above say why"
+	as_called ask "$PROJECT" "$given" || die "the project would not work on this machine: the lines above say why"
 fi
-echo "$state" >"$FOUND.state"
+now=$(state)
+if [[ $(cat "$FOUND.state" 2>/dev/null) != "$now" ]]; then echo "$now" >"$FOUND.state"; fi
