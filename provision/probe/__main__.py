@@ -19,15 +19,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from probe import serve
-from probe.paths import ANSWER, APP, PATIENCE, STATE
+from probe.paths import ANSWER, APP, STATE
 
 WORK = Path(__file__).resolve().parent.parent
-STAGE_SECONDS = 60 * PATIENCE
 MOST_VARIABLES = 30
 # What stands in for a variable that the settings need.
 PLACEHOLDERS = (
@@ -97,10 +95,12 @@ def settings(root: Path, environment: dict[str, str], answer: Answer) -> Answer:
     """Load the settings; name all variables that they need, by trying again with a stand-in."""
     environment = dict(environment)
     missing: list[Answer] = []
+    last: list[Answer] = []
     for _ in range(MOST_VARIABLES):
         got = run(root, environment, "settings")
         variable = got.get("variable")
         if not variable or variable in environment:
+            last = got.pop("errors", [])
             break
         missing += got["errors"]
         name = variable.upper()
@@ -108,7 +108,6 @@ def settings(root: Path, environment: dict[str, str], answer: Answer) -> Answer:
             value for parts, value in PLACEHOLDERS if any(part in name for part in parts.split("|"))
         )
     # A stand-in that changed nothing shows that the variable was not the reason.
-    last = [] if got.get("variable") else got.pop("errors", [])
     reasons = [one.get("reason") for one in last]
     missing = [one for one in missing if one["reason"] not in reasons]
     answer["errors"] += missing or last
@@ -142,20 +141,10 @@ def run(root: Path, environment: dict[str, str], *stage: str) -> Answer:
     """The answer of a stage, which runs as a process of its own."""
     ANSWER.unlink(missing_ok=True)
     try:
-        ended = subprocess.run(
-            [sys.executable, "-m", "probe.stages", *stage],
-            cwd=root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=STAGE_SECONDS,
-            check=False,
-        )
-        said = ended.stdout.decode(errors="replace").strip()
-        why = f"it ended with exit code {ended.returncode}: {said[-400:] or 'it said nothing'}"
-    except subprocess.TimeoutExpired:
-        why = f"it did not end within {STAGE_SECONDS} s"
+        code, said = serve.python(root, environment, "-m", "probe.stages", *stage)
+        why = f"it ended with exit code {code}: {said[-400:] or 'it said nothing'}"
+    except subprocess.TimeoutExpired as error:
+        why = f"it did not end within {error.timeout} s"
     try:
         return dict(json.loads(ANSWER.read_text()))
     except FileNotFoundError:

@@ -29,6 +29,7 @@ HEALTH = (
     "ht",
     "_health",
 )
+STAGE_SECONDS = 60 * PATIENCE  # for a run of Python
 START_SECONDS = 30.0 * PATIENCE
 ANSWER_SECONDS = 10.0 * PATIENCE
 MOST = 12  # pages and websockets that are asked
@@ -81,18 +82,31 @@ def serve(
 
 def migrate(found: dict[str, Any], root: Path, environment: dict[str, str]) -> None:
     """Make the tables, as on the machine before its server starts."""
+    command = ("manage.py", "migrate", "--noinput", "--verbosity", "0")
+    try:
+        code, said = python(root, environment, *command)
+    except subprocess.TimeoutExpired as error:
+        code, said = 1, f"it did not end within {error.timeout} s"
+    if code and not found["errors"]:
+        _error(found, f"`manage.py migrate` fails on an empty database: {_reason(said)}")
+
+
+def python(root: Path, environment: dict[str, str], *arguments: str) -> tuple[int, str]:
+    """Run the project's Python in the folder `root`; return its exit code and what it printed.
+
+    Raises TimeoutExpired.
+    """
     ended = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--noinput", "--verbosity", "0"],
+        [sys.executable, *arguments],
         cwd=root,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        timeout=STAGE_SECONDS,
         check=False,
     )
-    if ended.returncode and not found["errors"]:
-        said = _reason(ended.stdout.decode(errors="replace"))
-        _error(found, f"`manage.py migrate` fails on an empty database: {said}")
+    return ended.returncode, ended.stdout.decode(errors="replace").strip()
 
 
 def _paths(health: Routes, pages: Routes, sockets: Routes) -> dict[str, str]:
