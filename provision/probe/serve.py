@@ -32,6 +32,7 @@ HEALTH = (
 STAGE_SECONDS = 60 * PATIENCE  # for a run of Python
 START_SECONDS = 30.0 * PATIENCE
 ANSWER_SECONDS = 10.0 * PATIENCE
+MESSAGE = 1 << 20  # bytes of the largest websocket message
 MOST = 12  # pages and websockets that are asked
 SOCKET = STATE / "server.sock"
 LOG = STATE / "server.log"
@@ -62,9 +63,12 @@ def serve(
             f"the answers to requests: the database is {' and '.join(elsewhere)}, on another host"
         )
         return _paths(health or pages, pages, [one for one in sockets if one["exact"]])
-    environment = {**environment, "LAUREL_ASGI_APPLICATION": found["ASGI_APPLICATION"]}
-    command = question["server"]
-    with _Server(command, found["ASGI_APPLICATION"], root, environment) as server:
+    environment = {
+        **environment,
+        "LAUREL_ASGI_APPLICATION": found["ASGI_APPLICATION"],
+        "LAUREL_WEBSOCKET_MESSAGE": str(MESSAGE),
+    }
+    with _Server(question["server"], root, environment) as server:
         if not server.answers():
             _error(found, f"the site's server does not start: {_reason(server.log())}")
             return {}
@@ -208,11 +212,9 @@ class Running:
 class _Server(Running):
     """The site's server, on its own socket and on a shared one, as on the machine."""
 
-    def __init__(
-        self, command: str, application: str, root: Path, environment: dict[str, str]
-    ) -> None:
+    def __init__(self, command: str, root: Path, environment: dict[str, str]) -> None:
         shared = socket.create_server(("127.0.0.1", 0))
-        line = command.format(socket=SOCKET, descriptor=0, application=application)
+        line = command.format(socket=SOCKET, descriptor=0, message=MESSAGE)
         program, *arguments = shlex.split(line)
         super().__init__(
             [str(Path(sys.executable).parent / program), *arguments],

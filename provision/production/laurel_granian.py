@@ -4,7 +4,7 @@ import ctypes
 import signal
 
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
-from laurel_application import application as project
+from laurel_asgi import application as inner
 
 PR_SET_PDEATHSIG = 1
 
@@ -12,4 +12,4 @@ PR_SET_PDEATHSIG = 1
 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 # "*": only nginx reaches the socket, and it sets these headers.
-application = wrap_asgi_with_proxy_headers(project("ASGI"), trusted_hosts="*")
+application = wrap_asgi_with_proxy_headers(inner, trusted_hosts="*")

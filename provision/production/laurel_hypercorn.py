@@ -3,9 +3,7 @@
 from typing import Any
 
 from hypercorn.middleware import ProxyFixMiddleware
-from laurel_application import application as project
-
-asgi_application = project("ASGI")
+from laurel_asgi import application as inner
 
 
 async def with_websocket_scheme(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -13,7 +11,7 @@ async def with_websocket_scheme(scope: dict[str, Any], receive: Any, send: Any) 
     # ProxyFixMiddleware copies http or https from X-Forwarded-Proto.
     if scope["type"] == "websocket":
         scope["scheme"] = scope["scheme"].replace("http", "ws")
-    await asgi_application(scope, receive, send)
+    await inner(scope, receive, send)
 
 
 # One trusted hop: only nginx reaches the socket, and it sets these headers.

@@ -6,6 +6,8 @@ These variables change the project's settings; an empty one counts as unset:
     SECRET_KEY            SECRET_KEY
     DEBUG                 DEBUG: True for "true"; otherwise, and without the variable, False
     ALLOWED_HOSTS         precede the project's, separated by commas; "*" is removed
+    LAUREL_OWN_ADDRESSES  "yes": ALLOWED_HOSTS also has the addresses that this machine has at the
+                          time of a request
     CSRF_TRUSTED_ORIGINS  follow the project's, separated by commas
     STATIC_ROOT, MEDIA_ROOT   the settings of the same name
     TLS_IN_FRONT          "no": settings that need HTTPS are off; "yes" [default]: no change
@@ -27,11 +29,12 @@ On every machine, Django trusts nginx's X-Forwarded-Proto, and logs go to stdout
 
 import importlib
 import importlib.util
+import ipaddress
 import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -120,8 +123,33 @@ def allowed_hosts(project: Values, environ: Environment) -> Values:
     # An empty variable also removes "*", which would accept every websocket's Origin.
     if "ALLOWED_HOSTS" not in environ:
         return {}
-    hosts = [*words(environ["ALLOWED_HOSTS"]), *project.get("ALLOWED_HOSTS", [])]
-    return {"ALLOWED_HOSTS": [host for host in dict.fromkeys(hosts) if host != "*"]}
+    given = [*words(environ["ALLOWED_HOSTS"]), *project.get("ALLOWED_HOSTS", [])]
+    hosts = [host for host in dict.fromkeys(given) if host != "*"]
+    own = environ.get("LAUREL_OWN_ADDRESSES") == "yes"
+    return {"ALLOWED_HOSTS": HostsAndAddresses(hosts) if own else hosts}
+
+
+class HostsAndAddresses(list[str]):
+    """Hosts, and when it is iterated over, also the addresses of this machine's network cards.
+
+    Django and Channels iterate over ALLOWED_HOSTS at each request and handshake. A request for a
+    host of the list never gets as far as the addresses.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        yield from super().__iter__()
+        yield from own_addresses()
+
+
+def own_addresses() -> Iterator[str]:
+    """The addresses of this machine, as a client writes them in the Host header (proc(5))."""
+    routes = re.findall(r"-- (\S+)\n +/32 host LOCAL", Path("/proc/net/fib_trie").read_text())
+    yield from dict.fromkeys(routes)
+    cards = Path("/proc/net/if_inet6")  # absent without IPv6
+    for line in cards.read_text().splitlines() if cards.exists() else ():
+        digits, _, _, scope, *_ = line.split()
+        if scope == "00":  # global
+            yield f"[{ipaddress.IPv6Address(int(digits, 16))}]"
 
 
 def csrf_trusted_origins(project: Values, environ: Environment) -> Values:
@@ -442,7 +470,9 @@ def overrides(project: Values, environ: Environment) -> tuple[Values, tuple[tupl
     for rule, reason in rules:
         now = {**project, **values}
         for name, value in rule(now, environ).items():
-            if value != now.get(name, getattr(global_settings, name, None)):
+            before = now.get(name, getattr(global_settings, name, None))
+            # The type, too: HostsAndAddresses equals a list with the same hosts.
+            if value != before or type(value) is not type(before):
                 values[name] = value
                 reasons[name] = f"{reasons[name]}, {reason}" if name in reasons else reason or name
     return values, tuple(reasons.items())

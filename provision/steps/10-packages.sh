@@ -4,7 +4,8 @@ source "$(dirname "$0")/../lib.sh"
 
 # `laurel` runs ip and ss of iproute2. libnss-myhostname resolves the machine's own name; without it
 # every sudo waits for DNS.
-packages=(nginx redis-server python3 iproute2 libnss-myhostname)
+# systemd-zram-generator adds swap in compressed memory.
+packages=(nginx redis-server python3 iproute2 libnss-myhostname systemd-zram-generator)
 if [[ $PROCESS_MANAGER == supervisor ]]; then packages+=(supervisor); fi
 
 if [[ -d /etc/needrestart ]]; then
@@ -12,4 +13,5 @@ if [[ -d /etc/needrestart ]]; then
 	# `sudo apt-get`, because sudo removes NEEDRESTART_MODE.
 	install_file etc/needrestart/conf.d/50-laurel.conf
 fi
+install_file etc/systemd/zram-generator.conf
 apt_install "${packages[@]}"

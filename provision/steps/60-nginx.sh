@@ -7,6 +7,14 @@ if changed; then
 	systemctl daemon-reload
 fi
 
+# Debian's 768 connections are few; a machine's memory says how many it has room for.
+render etc/nginx/laurel/events.conf
+include='include /etc/nginx/laurel/events.conf;'
+if ! grep -qF "$include" /etc/nginx/nginx.conf; then
+	sed -i "s,^\(\s*\)worker_connections .*,\1$include," /etc/nginx/nginx.conf
+	grep -qF "$include" /etc/nginx/nginx.conf || die "/etc/nginx/nginx.conf has no worker_connections to replace"
+	CHANGED+=(/etc/nginx/nginx.conf)
+fi
 render etc/nginx/sites-available/site.conf
 install_file etc/logrotate.d/site
 if [[ ! -L /etc/nginx/sites-enabled/site.conf ]]; then

@@ -2,7 +2,7 @@
 # Not in the guide: what a machine on a public network needs.
 source "$(dirname "$0")/../lib.sh"
 
-install_file etc/ssh/sshd_config.d/50-laurel.conf
+install_file etc/ssh/sshd_config.d/10-laurel.conf
 if changed; then
 	sshd -t
 	systemctl reload ssh.service

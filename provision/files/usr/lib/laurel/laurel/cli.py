@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.needs_root and os.geteuid() != 0:
             raise LaurelError(f"`laurel {options.verb}` needs root: run it with sudo")
         return options.run(options) or 0
-    except LaurelError as error:
+    except (LaurelError, OSError) as error:  # OSError: such as a full disk
         print(f"laurel: error: {error}", file=sys.stderr)
         return 1
 
@@ -120,6 +120,12 @@ def _watch(_: argparse.Namespace) -> None:
     watch.watch(_say)
 
 
+def _upgraded(_: argparse.Namespace) -> None:
+    from laurel import nginx
+
+    nginx.hand_over(_say)
+
+
 def _server_packages(_: argparse.Namespace) -> None:
     from laurel import servers
 
@@ -149,7 +155,9 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     verb("status", _status, "show the state of the site; exit code 1 if anything is wrong")
-    reload = verb("reload", _reload, "read the settings again and restart each process in turn")
+    reload = verb(
+        "reload", _reload, "read the settings again and restart the processes in two halves"
+    )
     reload.add_argument("--if-outdated", action="store_true", help="only if they run old code")
     manage = verb("manage", _manage, "run the project's manage.py with the site's settings")
     manage.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -160,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     migrate = verb("migrate", _migrate, "run the release command; runs at each boot")
     migrate.add_argument("--if-outdated", action="store_true", help="only once for each release")
     verb("watch", _watch, "restart processes that do not answer; a service runs it")
+    verb("upgraded", _upgraded, "start nginx's new version without a lost request; apt runs it")
     describe = verb("describe", _describe, "print what this machine was built from", root=False)
     describe.add_argument("--write", action="store_true", help="update the description instead")
     verb("check-layer", _check_layer, "fail if the channel layer loses messages between processes")

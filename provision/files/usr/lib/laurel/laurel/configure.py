@@ -3,7 +3,7 @@
 import grp
 from pathlib import Path
 
-from laurel import cloud, files, identity, redis, settings
+from laurel import cloud, disk, files, identity, redis, settings
 from laurel.settings import Settings
 
 ENVIRONMENT = Path("/run/laurel/environment")
@@ -20,6 +20,7 @@ def configure() -> Settings:
     for message in (new_identity, no_address):
         if message:
             print(f"laurel: {message}", flush=True)
+    disk.keep_reserve()
     current = settings.load()
     redis.note(current)
     lines = [f"{key}={value}\n" for key, value in sorted(current.environment.items())]

@@ -12,11 +12,14 @@ from laurel import servers
 
 HIGHEST_PORT = 65535
 MOST_PROCESSES = 1024  # as many as nginx's upstream has shared memory for: see site.conf
+MOST_CONNECTIONS = 65535  # nginx's limit_conn takes no larger number
 LONGEST_NAME = 253  # characters of a host name: RFC 1035, 2.3.4
 LONGEST_VALUE = 1000  # characters; nginx takes 4095, and a regular expression may double them
 # Bits of the widest network of proxies, such as 10.0.0.0/8; a provider has a /20 of IPv6 or less.
 WIDEST_IPV4, WIDEST_IPV6 = 8, 16
 LARGEST_OFFSET = 2**63 - 1  # bytes; nginx's off_t
+SMALLEST_MESSAGE, LARGEST_MESSAGE = 1 << 10, 1 << 30  # bytes
+LEAST_MEMORY = 64  # MiB: an idle process has about 60
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 # redis+sentinel://[:PASSWORD@]HOST[:PORT][,HOST[:PORT] ...]/SERVICE[/NUMBER]
@@ -76,9 +79,33 @@ def address(value: str) -> None:
 def size(value: str) -> None:
     """Bytes as nginx writes them: 10m."""
     _match(r"\d+[kKmMgG]?", value, "not a size, such as 10m")
-    digits = value.rstrip("kKmMgG")
-    if int(digits) * _UNITS[value[len(digits) :].lower()] > LARGEST_OFFSET:
+    if bytes_of(value) > LARGEST_OFFSET:
         raise ValueError("larger than nginx can count")
+
+
+def message_size(value: str) -> None:
+    """Bytes of a websocket message, at least 1k."""
+    size(value)
+    if not SMALLEST_MESSAGE <= bytes_of(value) <= LARGEST_MESSAGE:
+        raise ValueError("not a size from 1k to 1g")
+
+
+def bytes_of(value: str) -> int:
+    """The number of bytes of a valid size."""
+    digits = value.rstrip("kKmMgG")
+    return int(digits) * _UNITS[value[len(digits) :].lower()]
+
+
+def client_limit(value: str) -> None:
+    """How many of something one client may have; 0: no limit."""
+    if not (_is_number(value) and int(value) <= MOST_CONNECTIONS) or value[0] == "0" != value:
+        raise ValueError(f"not a number from 0 to {MOST_CONNECTIONS}")
+
+
+def process_memory(value: str) -> None:
+    """`auto`, or MiB."""
+    if value != "auto" and not (_is_number(value) and int(value) >= LEAST_MEMORY):
+        raise ValueError(f"not `auto` or a number of MiB, at least {LEAST_MEMORY}")
 
 
 def host(value: str) -> None:

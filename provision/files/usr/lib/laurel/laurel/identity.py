@@ -15,6 +15,8 @@ from laurel.settings import SITE_ENV
 
 INSTANCE_ID = Path("/var/lib/cloud/data/instance-id")
 KNOWN_AS = Path("/etc/laurel/instance-id")  # the instance that this identity belongs to
+# What cloud-init calls an instance whose cloud does not answer. The machine is still the same one.
+NO_DATASOURCE = "iid-datasource-none"
 MACHINE_ID = Path("/etc/machine-id")
 
 HEADER = """\
@@ -33,8 +35,10 @@ def ensure(group: int) -> str:
     `group` is the numeric id of the group that may read the secret key. An interrupted run is
     completed by the next one, because the instance is recorded last.
     """
-    instance = _read(INSTANCE_ID) or "none"
     before = _read(KNOWN_AS)
+    instance = _read(INSTANCE_ID) or "none"
+    if instance == NO_DATASOURCE and before:
+        instance = before
     _ensure_secret_key(instance, group)
     if before == instance:
         return ""

@@ -47,12 +47,8 @@ class Manager(ABC):
         """Read the changed file of the Procfile's processes; the others keep running."""
 
     @abstractmethod
-    def fails_to_start(self, process: Process) -> bool:
-        """Whether `process` has failed to start and waits for the next attempt."""
-
-    @abstractmethod
-    def restart(self, process: Process) -> None:
-        """Stop `process` and start it again; it may not answer yet when this returns."""
+    def restart(self, processes: list[Process]) -> None:
+        """Stop `processes` and start them again; they may not answer yet when this returns."""
 
     @abstractmethod
     def must_restart_all(self, changed: Collection[Path]) -> bool:

@@ -1,8 +1,11 @@
 """nginx: checks of its configuration, and reloads that wait for the new workers."""
 
+import os
 import re
+import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from laurel.errors import LaurelError
@@ -49,14 +52,51 @@ def reload() -> None:
         time.sleep(0.1)
 
 
+def hand_over(say: Callable[[str], None]) -> None:
+    """Start nginx's new version if a package has replaced its program, without a lost request.
+
+    The new nginx gets the listening sockets; the old one ends when its last connection does:
+    https://nginx.org/en/docs/control.html#upgrade
+    """
+    old = _master()
+    program = Path(f"/proc/{old}/exe")
+    if not old or not program.is_symlink() or not str(program.readlink()).endswith(" (deleted)"):
+        return
+    tried = subprocess.run(["nginx", "-t", "-q"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        raise LaurelError(f"the old nginx goes on, the new one refuses: {_errors(tried)}")
+    os.kill(old, signal.SIGUSR2)
+    deadline = time.monotonic() + TAKE_OVER
+    while not _has_started(old):
+        if time.monotonic() > deadline:
+            raise LaurelError(
+                "the old nginx goes on, the new one does not start: see its error log"
+            )
+        time.sleep(0.1)
+    os.kill(old, signal.SIGQUIT)
+    say("nginx's new version serves; the old one ends with its last connection")
+
+
+def _has_started(old: int) -> bool:
+    return _master() not in (0, old) and bool(_serving())
+
+
+def _master() -> int:
+    """The pid of nginx's first process; 0 if there is none."""
+    try:
+        text = PID_FILE.read_text().strip()
+    except FileNotFoundError:  # also while a new nginx takes over
+        return 0
+    return int(text or 0)  # `nginx -t` leaves an empty file where nginx does not run
+
+
 def _errors(tried: "subprocess.CompletedProcess[str]") -> str:
     return " ".join(tried.stderr.split())
 
 
 def _serving() -> set[int]:
     """The pids of the workers that take new connections, by their titles."""
-    # `nginx -t` leaves an empty file where nginx does not run.
-    master = PID_FILE.read_text().strip() if PID_FILE.is_file() else ""
+    master = _master()
     found = set()
     for children in Path(f"/proc/{master}/task").glob("*/children") if master else ():
         for pid in children.read_text().split():

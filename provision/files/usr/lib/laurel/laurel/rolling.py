@@ -1,10 +1,14 @@
-"""`laurel reload`: restarts the processes one at a time, so that no request is lost."""
+"""`laurel reload`: restarts the processes in two halves, so that no request is lost.
+
+One half serves while the other restarts. So the time does not grow with the number of processes,
+and nginx starts new workers three times: for each half, and when both serve again.
+"""
 
 import time
 from collections.abc import Callable, Set
 from pathlib import Path
 
-from laurel import health, lock, nginx, port, redis, settings, site, templates
+from laurel import files, health, lock, nginx, port, redis, settings, site, templates
 from laurel.configure import configure
 from laurel.errors import LaurelError
 from laurel.manager import Manager, manager_of
@@ -14,7 +18,10 @@ from laurel.settings import Settings
 
 LOCK = Path("/run/laurel/reload.lock")
 UNFINISHED = Path("/run/laurel/reload.unfinished")
+LONGEST_DRAIN = 30.0  # seconds, for a process that uses too much memory
 START_LIMIT = 300.0  # seconds until a process answers; in emulation: 15, on a busy host 150
+DONE = Path("/run/laurel/reload.done")  # its time is that of the last complete reload
+CLOSED = 5.0  # seconds until a process that closes its websockets has no connection left
 RETRIES = 15.0  # seconds for a process that failed to start: about four more attempts
 
 
@@ -43,14 +50,25 @@ def reload(say: Callable[[str], None]) -> None:
             nginx.reload()
             wait(current)
         else:
-            if nginx.SITE in changed:
-                nginx.reload()
-            _renew_each(manager, say)
-            if manager.procfile in changed:
-                manager.update_procfile()
+            _renew(manager, _processes(manager), say)
+            # Even if this run did not write the file: an earlier one may have, and failed then.
+            manager.update_procfile()
         manager.restart_procfile()
         redis.stop()
         UNFINISHED.unlink()
+        DONE.touch()
+
+
+def replace(manager: Manager, process: Process) -> None:
+    """Drain one process and restart it. Raises LaurelError as `reload` does."""
+    with lock.exclusive(LOCK, "laurel reload"):
+        _renew(manager, [process], lambda _: None, LONGEST_DRAIN)
+
+
+def readmit(current: Settings) -> None:
+    """Make nginx send requests again to the processes that a failed reload left out."""
+    with lock.exclusive(LOCK, "laurel reload"):
+        _drain(current, frozenset())
 
 
 def outdated() -> bool:
@@ -74,25 +92,41 @@ def wait(current: Settings) -> None:
         _wait_for_health(process, manager)
 
 
-def _renew_each(manager: Manager, say: Callable[[str], None]) -> None:
+def _renew(
+    manager: Manager,
+    processes: list[Process],
+    say: Callable[[str], None],
+    longest_drain: float = float("inf"),
+) -> None:
+    """Restart `processes` in two halves, each drained for `longest_drain` seconds at most."""
     current = manager.settings
-    # wsgi before asgi: where wsgi exists it gets the forms, so its requests are drained first.
-    processes = sorted(_processes(manager), key=lambda process: process.group, reverse=True)
-    for count, process in enumerate(processes, 1):
-        say(f"{process.name}: {count} of {len(processes)}")
+    half = (current.processes + 1) // 2
+    halves = [
+        [process for process in processes if (process.number < half) == first]
+        for first in (True, False)
+    ]
+    batches = [batch for batch in halves if batch]
+    for count, batch in enumerate(batches, 1):
+        say(f"{', '.join(process.name for process in batch)}: {count} of {len(batches)}")
         # If there is only one, no other could take its requests: clients get a 503.
         if current.processes > 1:
-            _drain(current, {process.socket})
-            _wait_for_idle(process.socket, float(current.get("DRAIN_SECONDS")))
-        manager.restart(process)
-        _wait_for_health(process, manager)
+            _drain(current, {process.socket for process in batch})
+            _wait_for_idle(batch, min(float(current.get("DRAIN_SECONDS")), longest_drain))
+        _close_websockets(batch, min(float(current.get("CLOSE_SECONDS")), longest_drain))
+        manager.restart(batch)
+        for process in batch:
+            _wait_for_health(process, manager)
     _drain(current, frozenset())
 
 
 def _drain(current: Settings, drained: Set[str]) -> None:
-    """Make nginx send new requests to all sockets except `drained`."""
-    if templates.render_file(nginx.SITE, current, drained):
-        nginx.reload()
+    """Make nginx send new requests to all sockets except `drained`.
+
+    nginx reads its file even if it did not change: an earlier reload may have failed after writing
+    it.
+    """
+    templates.render_file(nginx.SITE, current, drained)
+    nginx.reload()
 
 
 def _processes(manager: Manager) -> list[Process]:
@@ -105,16 +139,29 @@ def _processes(manager: Manager) -> list[Process]:
     return found
 
 
-def _wait_for_idle(socket: str, limit: float) -> None:
-    """Give the open requests of a drained process `limit` seconds to end."""
+def _wait_for_idle(batch: list[Process], limit: float) -> None:
+    """Give the open requests and websockets of drained processes `limit` seconds to end."""
     deadline = time.monotonic() + limit
-    while health.connections(socket) and time.monotonic() < deadline:
+    while any(health.connections(process.socket) for process in batch):
+        if time.monotonic() > deadline:
+            return
         time.sleep(0.1)
+
+
+def _close_websockets(batch: list[Process], seconds: float) -> None:
+    """Have the processes close their websockets over `seconds`: see production/laurel_asgi.py."""
+    left = [
+        one for one in batch if one.group == "asgi" and one.pid and health.connections(one.socket)
+    ]
+    for process in left:
+        files.write(Path(f"{process.socket}.closing"), f"{seconds}\n")
+    _wait_for_idle(left, seconds + CLOSED)
 
 
 def _wait_for_health(process: Process, manager: Manager) -> None:
     started = time.monotonic()
     limit = START_LIMIT
+    pids: set[int] = set()
     while problem := health.probe(process.socket, manager.settings.get("HEALTH_PATH")):
         waited = time.monotonic() - started
         if waited > limit:
@@ -123,6 +170,15 @@ def _wait_for_health(process: Process, manager: Manager) -> None:
                 f" see {manager.log(process.name)}. It gets no requests; all other processes serve."
                 " Correct the cause, then run `laurel reload` again"
             )
-        if limit == START_LIMIT and manager.fails_to_start(process):
+        if limit == START_LIMIT and _fails_to_start(process, manager, pids):
             limit = min(START_LIMIT, waited + RETRIES)
         time.sleep(0.25)
+
+
+def _fails_to_start(process: Process, manager: Manager, pids: set[int]) -> bool:
+    """Whether `process` has ended by itself since it was started; `pids` has those seen before."""
+    for now in manager.processes():
+        if now.socket == process.socket:
+            pids |= {now.pid} - {0}
+            return now.state in ("BACKOFF", "FATAL") or len(pids) > 1
+    return False

@@ -17,7 +17,8 @@ class Server:
 
     `serves` is the kind of application, asgi or wsgi. `packages` are requirements for the project's
     virtualenv. `command` has the fields {socket}, the process's own, {descriptor}, the file
-    descriptor of the shared socket, and {application}. `shares` says whether the server takes the
+    descriptor of the shared socket, and {message}, the largest websocket message in bytes.
+    `shares` says whether the server takes the
     shared socket. `since` is the first version that takes the command.
     """
 
@@ -32,10 +33,10 @@ class Server:
         """The socket of process `number`, counted from 0."""
         return f"{SOCKETS}/{self.name}{number}.sock"
 
-    def command_line(self, number: object, descriptor: int, application: str) -> str:
+    def command_line(self, number: object, descriptor: int, message: int) -> str:
         """The command of process `number`, with the shared socket as a file descriptor."""
         command = self.command.format(
-            socket=self.socket(number), descriptor=descriptor, application=application
+            socket=self.socket(number), descriptor=descriptor, message=message
         )
         return f"{CURRENT}/venv/bin/{command}"
 

@@ -1,16 +1,12 @@
 """The settings of this machine: the baked ones, those of site.env, and what follows from them."""
 
 import difflib
-import json
-import os
-import re
 import socket
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from laurel import choices, cloud, env_file, schema
+from laurel import capacity, choices, cloud, env_file, forms, schema
 from laurel.env_file import EnvFile
 from laurel.errors import LaurelError
 from laurel.paths import CURRENT
@@ -19,14 +15,8 @@ from laurel.schema import ADMINISTRATOR, BAKED, SETTINGS, Setting
 BUILD_ENV = Path("/etc/laurel/build.env")
 PROJECT_ENV = Path("/etc/laurel/project.env")
 SITE_ENV = Path("/etc/laurel/site.env")
-MEMORY = Path("/proc/meminfo")
 # The project's value of one of these comes after Laurel's own.
 PATH_LISTS = ("PATH", "PYTHONPATH")
-
-# MiB, from `free` and smaps_rollup on Debian 13 with a small project: the system uses 257, an idle
-# process 60. A process gets about as much again for its visitors.
-SYSTEM_MEMORY = 256
-PROCESS_MEMORY = 128
 
 
 @dataclass(frozen=True)
@@ -80,8 +70,10 @@ def load() -> Settings:
         for name, value in _usable_variables(given, places, problems).items():
             own = environment.get(name) if name in PATH_LISTS else None
             environment[name] = f"{own}:{value}" if own else value
+    if environment["ALLOWED_HOSTS"] != ",".join(hosts):
+        environment["LAUREL_OWN_ADDRESSES"] = "no"  # the operator has named all of them
     return Settings(
-        processes=_processes(values),
+        processes=capacity.processes(values),
         environment=environment,
         values=values,
         administrator=administrator,
@@ -103,7 +95,9 @@ def own_environment(values: Mapping[str, str], hosts: list[str]) -> dict[str, st
         "LAUREL_PROCFILE": f"{CURRENT}/app/{values['PROCFILE']}",
         "PYTHONPATH": ":".join(path),
         "ALLOWED_HOSTS": ",".join(hosts),
+        "LAUREL_OWN_ADDRESSES": "yes",
         "TLS_IN_FRONT": "yes" if choices.tls_in_front(values) else "no",
+        "LAUREL_WEBSOCKET_MESSAGE": str(forms.bytes_of(values["WEBSOCKET_MESSAGE"])),
         "STATIC_ROOT": f"{CURRENT}/public{values['STATIC_URL']}".rstrip("/"),
         "MEDIA_ROOT": "/var/lib/site/media",
         "STATE_DIR": "/var/lib/site",
@@ -222,44 +216,17 @@ def _usable_variables(
     return usable
 
 
-def _processes(values: Mapping[str, str]) -> int:
-    wanted = values["PROCESSES"]
-    if wanted != "auto":
-        return int(wanted)
-    # With a second server for pages, there are two processes for each CPU.
-    each = PROCESS_MEMORY * (1 if values["HTTP_SERVER"] == "same" else 2)
-    return max(1, min(len(os.sched_getaffinity(0)), _processes_that_fit(each)))
-
-
-def _processes_that_fit(each: int) -> int:
-    """How many processes of `each` MiB the machine's memory has room for, beside the system."""
-    total = re.search(r"^MemTotal: +(\d+) kB", MEMORY.read_text(), re.MULTILINE)
-    if not total:
-        raise LaurelError(f"{MEMORY} does not say how much memory there is (MemTotal)")
-    return (int(total[1]) // 1024 - SYSTEM_MEMORY) // each
-
-
 def _hosts(named: list[str]) -> list[str]:
-    """Every name and address that this machine answers to; never `*`."""
+    """The names that this machine answers to; never `*`.
+
+    laurel_production adds the addresses that the machine has at the time of a request.
+    """
     found = [
         *named,
         "localhost",
         "127.0.0.1",
         "[::1]",
         socket.gethostname(),
-        *_addresses(),
         *cloud.names(),
     ]
     return list(dict.fromkeys(found))
-
-
-def _addresses() -> list[str]:
-    shown = subprocess.run(
-        ["ip", "-json", "address"], capture_output=True, text=True, check=True
-    ).stdout
-    return [
-        f"[{address['local']}]" if address["family"] == "inet6" else address["local"]
-        for link in json.loads(shown)
-        for address in link.get("addr_info", [])
-        if address.get("scope") == "global"
-    ]

@@ -4,13 +4,14 @@ import json
 import subprocess
 from collections.abc import Iterator
 
-from laurel import health, nginx, port, redis, release, site
+from laurel import capacity, disk, health, nginx, port, redis, release, site
 from laurel.errors import LaurelError
 from laurel.manager import Manager, manager_of
 from laurel.process import sockets
 from laurel.settings import Settings
 
 SERVICES = ("nginx", "redis-server")
+NEARLY_FULL = 0.9  # of the connections
 BOOT_SERVICES = ("laurel-configure", "laurel-migrate")  # each runs once at a boot
 
 
@@ -29,7 +30,11 @@ def report(settings: Settings) -> tuple[list[str], list[str]]:
             lines.append(f"{service:<12} not used: REDIS_URL names another one")
             continue
         state = _state(service)
-        lines.append(f"{service:<12} {state}")
+        shown = ""
+        if service == "redis-server" and state == "active":
+            shown, found = redis.report(settings)
+            problems.extend(found)
+        lines.append(f"{service:<12} {state:<9} {shown}".rstrip())
         if state != "active":
             problems.append(f"{service} is {state}: see `systemctl status {service}`")
     problems.extend(
@@ -44,6 +49,8 @@ def report(settings: Settings) -> tuple[list[str], list[str]]:
     except LaurelError as error:
         problems.append(str(error))
     problems.extend(_port_problem(manager))
+    lines.append(disk.line())
+    problems.extend(filter(None, [disk.full()]))
     return lines, problems
 
 
@@ -66,6 +73,15 @@ def _report_processes(manager: Manager, lines: list[str], problems: list[str]) -
             )
             if refused:
                 problems.append(f"{process.name} refuses websockets: {refused}")
+    # An idle connection that nginx keeps open counts, too: a few for each of its workers.
+    open_now = sum(health.connections(process.socket) for process in processes)
+    most = capacity.connections(settings.values)
+    lines.append(f"{'connections':<12} {open_now} of {most} that this machine has room for")
+    if open_now > most * NEARLY_FULL:
+        problems.append(
+            f"{open_now} of {most} connections are open: beyond, visitors get 503 (a machine with"
+            " more memory has room for more)"
+        )
     for name, state in manager.procfile_states():
         lines.append(f"{name:<12} {state}")
         if state != "RUNNING":

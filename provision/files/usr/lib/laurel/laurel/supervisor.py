@@ -3,6 +3,7 @@
 import http.client
 import socket
 import subprocess
+import time
 import xmlrpc.client
 from collections.abc import Collection
 from pathlib import Path
@@ -15,7 +16,12 @@ from laurel.process import Process, groups
 CONF = Path("/etc/supervisor/conf.d")
 SOCKET = "/run/supervisor.sock"
 SITE_GROUPS = ("asgi", "wsgi")
-ANSWER_SECONDS = 60.0  # stopping a process may take stopwaitsecs, 10, and a kill
+ANSWER_SECONDS = 60.0
+STOP_SECONDS = 15.0  # beyond a process's stopwaitsecs: for the kill that follows
+SERVER_STOP_SECONDS = 10  # stopwaitsecs of asgi.conf and wsgi.conf
+ENDED = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
+# Faults of supervisor's XML-RPC interface that mean that a process is as it should be.
+ALREADY_STARTED, NOT_RUNNING = 60, 70
 
 
 class _Transport(xmlrpc.client.Transport):
@@ -27,7 +33,8 @@ class _Transport(xmlrpc.client.Transport):
         return connection
 
 
-def _call(method: str, *arguments: Any) -> Any:
+def _call(method: str, *arguments: Any, ignore: int = 0) -> Any:
+    """The answer to a method of supervisord; None for the fault `ignore`."""
     proxy = xmlrpc.client.ServerProxy("http://localhost", transport=_Transport())
     try:
         return getattr(proxy.supervisor, method)(*arguments)
@@ -37,6 +44,8 @@ def _call(method: str, *arguments: Any) -> Any:
             " see `systemctl status supervisor` and `journalctl -u supervisor`"
         ) from None
     except xmlrpc.client.Fault as fault:
+        if fault.faultCode == ignore:
+            return None
         raise LaurelError(f"supervisord: {method}{arguments}: {fault.faultString}") from None
 
 
@@ -79,17 +88,14 @@ class Supervisor(Manager):
         ]
 
     def restart_procfile(self) -> None:
-        for name, _ in self.procfile_states():
-            _restart(name)
+        names = [name for name, _ in self.procfile_states()]
+        _restart(names, float(self.settings.get("PROCFILE_STOP_SECONDS")))
 
     def update_procfile(self) -> None:
         _update()
 
-    def fails_to_start(self, process: Process) -> bool:
-        return bool(_call("getProcessInfo", process.name)["statename"] == "BACKOFF")
-
-    def restart(self, process: Process) -> None:
-        _restart(process.name)
+    def restart(self, processes: list[Process]) -> None:
+        _restart([process.name for process in processes], SERVER_STOP_SECONDS)
 
     def must_restart_all(self, changed: Collection[Path]) -> bool:
         del changed
@@ -101,20 +107,36 @@ class Supervisor(Manager):
         before = {info["name"]: info for info in _call("getAllProcessInfo")}
         _update()
         # It has restarted the groups whose files changed; the others still have the old settings.
-        for info in _call("getAllProcessInfo"):
-            old = before.get(info["name"])
-            if info["group"] in SITE_GROUPS and old and old["pid"] == info["pid"] != 0:
-                _restart(f"{info['group']}:{info['name']}")
+        old = [
+            f"{info['group']}:{info['name']}"
+            for info in _call("getAllProcessInfo")
+            if info["group"] in SITE_GROUPS
+            and info["pid"]
+            and before.get(info["name"], {}).get("pid") == info["pid"]
+        ]
+        _restart(old, SERVER_STOP_SECONDS)
 
     def log(self, name: str) -> str:
         return f"/var/log/site/{name.rpartition(':')[2]}.log"
 
 
-def _restart(name: str) -> None:
-    # A process in BACKOFF has no pid, but startProcess refuses it until it is stopped.
-    if _call("getProcessInfo", name)["statename"] in ("RUNNING", "STARTING", "BACKOFF"):
-        _call("stopProcess", name, True)
-    _call("startProcess", name, False)
+def _restart(names: list[str], stop_seconds: float) -> None:
+    """Stop all processes `names` at the same time, and start them again.
+
+    A process may fail and be started again by supervisord meanwhile, so no state is an error.
+    """
+    deadline = time.monotonic() + stop_seconds + STOP_SECONDS
+    left = names
+    while left:
+        if time.monotonic() > deadline:
+            raise LaurelError(f"supervisord does not stop {', '.join(left)}")
+        for name in left:
+            _call("stopProcess", name, False, ignore=NOT_RUNNING)
+        left = [one for one in left if _call("getProcessInfo", one)["statename"] not in ENDED]
+        if left:
+            time.sleep(0.2)
+    for name in names:
+        _call("startProcess", name, False, ignore=ALREADY_STARTED)
 
 
 def _update() -> None:

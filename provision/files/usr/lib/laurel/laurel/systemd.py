@@ -130,12 +130,8 @@ class Systemd(Manager):
     def update_procfile(self) -> None:
         _systemctl("daemon-reload")
 
-    def fails_to_start(self, process: Process) -> bool:
-        (unit,) = _show(f"{process.name}.service").values()
-        return _state(unit) == "BACKOFF"
-
-    def restart(self, process: Process) -> None:
-        _systemctl("restart", f"{process.name}.service")
+    def restart(self, processes: list[Process]) -> None:
+        _systemctl("restart", *(f"{process.name}.service" for process in processes))
 
     def must_restart_all(self, changed: Collection[Path]) -> bool:
         shown = _show(SOCKET, *SITE)

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, TemplateError
 
-from laurel import files, nginx, port, procfile
+from laurel import capacity, files, forms, nginx, port, procfile
 from laurel.errors import LaurelError
 from laurel.process import groups
 from laurel.settings import Settings
@@ -61,15 +61,19 @@ def _values(settings: Settings) -> dict[str, Any]:
     http = others[0] if others else None
     shared = port.address(settings)
     given = _NUMBER_AND_DESCRIPTOR[settings.get("PROCESS_MANAGER")]
-    application = _double_percent(settings.get("ASGI_APPLICATION"))
+    message = forms.bytes_of(settings.get("WEBSOCKET_MESSAGE"))
     asgi_hosts = settings.words("ASGI_HOSTS")
     return {
         **settings.values,
         "processes": settings.processes,
+        "connections": capacity.connections(settings.values),
+        "uploads": capacity.uploads(settings.values),
+        "process_memory": capacity.process_memory(settings.values),
+        "redis_memory": capacity.redis_memory(),
         "shared_socket": f"{shared[0]}:{shared[1]}" if shared else "",
-        "asgi_command": asgi.server.command_line(*given, application),
+        "asgi_command": asgi.server.command_line(*given, message),
         "asgi_sockets": asgi.sockets,
-        "http_command": http.server.command_line(*given, "") if http else "",
+        "http_command": http.server.command_line(*given, message) if http else "",
         "http_sockets": http.sockets if http else [],
         "asgi_paths": settings.words("ASGI_PATHS"),
         "asgi_hosts": asgi_hosts,
