@@ -19,7 +19,7 @@ pid {folder}/nginx.pid;
 error_log {folder}/nginx-main.log;
 {user}
 events {{
-    worker_connections 128;
+    worker_connections 1024;
 }}
 http {{
     access_log off;
@@ -68,8 +68,8 @@ class Nginx:
     def runnable(self, site: str) -> str:
         """site.conf, or its template, with the machine's addresses and folders replaced."""
         replaced = {
-            "listen 80 default_server;": f"listen 127.0.0.1:{self.port} default_server;",
-            "    listen [::]:80 default_server;\n": "",
+            "listen 80 default_server ": f"listen 127.0.0.1:{self.port} default_server ",
+            "    listen [::]:80 default_server backlog=4096;\n": "",
             "/var/log/site/": f"{self.folder}/",
             "/srv/site/current/": f"{self.folder}/release/",
         }

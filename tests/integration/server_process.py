@@ -19,6 +19,7 @@ from integration.wrapper import Wrapper
 from laurel import servers
 
 START_SECONDS = 60.0  # until it answers; about ten on a busy host
+MESSAGE = 1 << 20  # bytes of the largest websocket message
 NOTHING: Mapping[str, str] = {}
 # systemd passes a socket as descriptor 3, with these variables.
 AS_SYSTEMD = 'exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
@@ -49,6 +50,7 @@ class ServerProcess:
         environment = {
             "LAUREL_ASGI_APPLICATION": "served:asgi",
             "LAUREL_WSGI_APPLICATION": "served:wsgi",
+            "LAUREL_WEBSOCKET_MESSAGE": str(MESSAGE),
             "PYTHONPATH": top / "provision/production",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
@@ -63,7 +65,7 @@ class ServerProcess:
 
     def start(self, descriptor: int = 0) -> "ServerProcess":
         """Start it like supervisor, or like systemd with the shared socket as `descriptor` 3."""
-        words = shlex.split(self.server.command_line(self.number, descriptor, "served:asgi"))
+        words = shlex.split(self.server.command_line(self.number, descriptor, MESSAGE))
         hand_over = ["bash", "-c", AS_SYSTEMD, "bash"] if descriptor == 3 else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

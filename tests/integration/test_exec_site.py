@@ -40,7 +40,7 @@ def test_environment_and_arguments_arrive_unchanged(wrapper: Wrapper) -> None:
     assert arrived == arguments
 
 
-@pytest.mark.parametrize("option", ["-u {}", "--uds {}", "--bind unix:{}"])
+@pytest.mark.parametrize("option", ["-e unix:{}:backlog=4096", "--uds {}", "--bind unix:{}"])
 def test_stale_socket_and_lock_of_this_process_are_removed(
     wrapper: Wrapper, tmp_path: Path, option: str
 ) -> None:
@@ -49,21 +49,41 @@ def test_stale_socket_and_lock_of_this_process_are_removed(
     for number in (1, 10):
         (tmp_path / f"daphne{number}.sock").touch()
         (tmp_path / f"daphne{number}.sock.lock").symlink_to("4711")
+        (tmp_path / f"daphne{number}.sock.closing").touch()
     assert wrapper.run("true", *arguments).returncode == 0
     left = {path.name for path in tmp_path.iterdir() if ".sock" in path.name}
-    assert left == {"daphne10.sock", "daphne10.sock.lock"}
+    assert left == {"daphne10.sock", "daphne10.sock.lock", "daphne10.sock.closing"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "known"),
+    [
+        (["-e", "unix:/run/x/daphne1.sock:backlog=4096"], "/run/x/daphne1.sock"),
+        (["--bind", "unix:/run/x/hypercorn1.sock", "--bind", "x"], "/run/x/hypercorn1.sock"),
+        (["-u", "manage.py"], ""),
+    ],
+)
+def test_process_knows_its_socket(wrapper: Wrapper, arguments: list[str], known: str) -> None:
+    ran = wrapper.run("bash", "-c", 'echo "${LAUREL_SOCKET-}"', "bash", *arguments)
+    assert (ran.returncode, ran.stdout) == (0, f"{known}\n"), ran.stderr
+
+
+def test_process_ends_first_when_memory_is_short(wrapper: Wrapper) -> None:
+    """The manager is never the one: proc(5)."""
+    assert wrapper.run("cat", "/proc/self/oom_score_adj").stdout == "500\n"
 
 
 def test_other_files_after_such_an_option_stay(wrapper: Wrapper, tmp_path: Path) -> None:
     """`python -u manage.py` and `laurel manage COMMAND -u FILE` pass through here."""
     (tmp_path / "manage.py").touch()
-    for option in ("-u", "--uds", "--bind"):
+    for option in ("-e", "-u", "--uds", "--bind"):
         assert wrapper.run("true", option, str(tmp_path / "manage.py")).returncode == 0
     assert (tmp_path / "manage.py").exists()
 
 
 @pytest.mark.parametrize(
-    "arguments", ["-u {socket} --fd 0", "--bind unix:{socket} --bind fd://3", "--bind fd://0"]
+    "arguments",
+    ["-e unix:{socket}:backlog=9 --fd 0", "--bind unix:{socket} --bind fd://3", "--bind fd://0"],
 )
 def test_descriptor_that_is_not_a_socket_is_explained(
     wrapper: Wrapper, tmp_path: Path, arguments: str

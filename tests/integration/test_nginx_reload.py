@@ -1,6 +1,8 @@
 """How `laurel` checks a new site.conf and reloads, with the real nginx."""
 
 import os
+import shutil
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +26,8 @@ def server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Nginx]:
     """A machine's nginx that does not run yet, with site.conf for one process."""
-    server = Nginx(nginx_binary, tmp_path)
+    program = shutil.copy(nginx_binary, tmp_path / "program")  # a test may replace it
+    server = Nginx(str(program), tmp_path)
     monkeypatch.setattr(nginx, "SITE", server.site)
     monkeypatch.setattr(nginx, "PID_FILE", tmp_path / "nginx.pid")
     monkeypatch.setattr(templates, "TEMPLATES", tmp_path / "templates")
@@ -92,6 +95,42 @@ def test_reload_ends_once_new_workers_serve_and_cuts_no_request(
     assert len(nginx._serving()) == 2
     assert not before & nginx._serving()
     assert {server.ask("/", "POST", body=b"x" * 1025).status for _ in range(9)} == {413}
+    upstream.gate.set()
+    visitor.join(20)
+    assert statuses == [200]
+    upstream.kill()
+
+
+@pytest.fixture
+def daemon(server: Nginx, tmp_path: Path) -> Iterator[Nginx]:
+    """The server as a daemon, which runs: another one ignores the signal for a new program."""
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(conf.read_text().replace("daemon off;", ""))
+    server.start()
+    yield server
+    os.kill(int(nginx.PID_FILE.read_text()), signal.SIGTERM)
+
+
+def test_replaced_program_takes_over_without_a_cut_request(daemon: Nginx, tmp_path: Path) -> None:
+    requests: list[Request] = []
+    upstream = Upstream("asgi", tmp_path / "asgi.sock", requests).start()
+    said: list[str] = []
+    old = int(nginx.PID_FILE.read_text())
+    nginx.hand_over(said.append)
+    assert (said, int(nginx.PID_FILE.read_text())) == ([], old)  # nothing has changed
+    statuses: list[int] = []
+    visitor = threading.Thread(target=lambda: statuses.append(daemon.ask("/hold").status))
+    visitor.start()
+    while not requests:
+        visitor.join(0.01)
+        assert visitor.is_alive()
+    program = Path(daemon.command[0])
+    shutil.copy(program, tmp_path / "new")
+    (tmp_path / "new").replace(program)
+    nginx.hand_over(said.append)
+    assert said == ["nginx's new version serves; the old one ends with its last connection"]
+    assert int(nginx.PID_FILE.read_text()) != old
+    assert {daemon.ask().status for _ in range(9)} == {200}
     upstream.gate.set()
     visitor.join(20)
     assert statuses == [200]

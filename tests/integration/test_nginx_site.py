@@ -1,19 +1,22 @@
 """site.conf, as the real nginx obeys it."""
 
+import base64
+import gzip
 import http.client
 import re
 import socket
 import string
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from integration.nginx_process import Answer, Nginx
 from integration.upstream import Request, Upstream
-from laurel import nginx, templates
+from laurel import capacity, nginx, templates
 from laurel.choices import conflicts
 from laurel.process import sockets
 from laurel.schema import SETTINGS
@@ -345,6 +348,142 @@ def test_error_of_the_application_passes_unchanged(site: Site) -> None:
         assert "retry-after" not in answer.headers
 
 
+@pytest.mark.parametrize(("method", "tries"), [("GET", 2), ("POST", 1)])
+def test_request_whose_process_dies_is_tried_at_most_twice(
+    site: Site, method: str, tries: int
+) -> None:
+    answer = site.ask("/die", method, body=b"x" if method == "POST" else None)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert len({request.upstream for request in site.requests}) == len(site.requests) == tries
+
+
+def test_request_whose_process_is_silent_is_tried_once(make_site: MakeSite) -> None:
+    """Waits for 1 s."""
+    site = make_site(READ_TIMEOUT="1")
+    assert site.ask("/hold").status == 504
+    assert len(site.requests) == 1
+
+
+@pytest.mark.parametrize("values", [{}, {"HTTP_SERVER": "gunicorn"}, {"ASGI_SERVER": "uvicorn"}])
+@pytest.mark.parametrize("living", [0, 4])
+def test_one_living_process_of_many_is_found(
+    make_site: MakeSite, values: dict[str, str], living: int
+) -> None:
+    site = make_site(processes=5, **values)
+    site.kill(*(one for number, one in enumerate(site.processes) if number % 5 != living))
+    for _ in range(4):
+        assert [answer.status for answer in site.answers()] == [200, 200]
+        with _websocket(site) as client:
+            client.sendall(b"back")
+            assert _until(client, b"back") == b"back"
+        assert not site.requests[-1].upstream.startswith("gunicorn")
+
+
+# Limits
+
+
+def test_client_beyond_its_connections_has_to_wait(make_site: MakeSite) -> None:
+    site = make_site(CLIENT_CONNECTIONS="2")
+    with _held(site, 2):
+        answer = site.ask()
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert site.ask().status == 200
+
+
+def test_client_beyond_its_websockets_still_gets_pages(make_site: MakeSite) -> None:
+    site = make_site(CLIENT_WEBSOCKETS="1")
+    with _websocket(site):
+        answer = site.ask(headers=UPGRADE)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+        assert site.ask().status == 200
+
+
+def test_client_beyond_its_rate_gets_429(make_site: MakeSite) -> None:
+    site = make_site(CLIENT_REQUESTS="1")
+    assert [site.ask().status for _ in range(4)] == [200, 200, 200, 429]
+
+
+def test_zero_sets_no_limit(make_site: MakeSite) -> None:
+    site = make_site(CLIENT_CONNECTIONS="0", CLIENT_WEBSOCKETS="0", CLIENT_REQUESTS="0")
+    assert re.findall("limit_(?:conn|req) .*(?:clients|websockets|requests)", _conf(site)) == []
+    assert site.ask().status == 200
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        ("203.0.113.7", "203.0.113.8", 200),
+        ("203.0.113.7", "203.0.113.7", 503),
+        ("2001:db8::7", "2001:db8::8:9", 503),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::7", 503),
+        ("2001:db8:1:2::7", "2001:db8:1:3::7", 200),
+        ("2001:db8::7", "2001:db8:0:1::7", 200),
+    ],
+)
+def test_clients_behind_a_trusted_proxy_count_separately(
+    make_site: MakeSite, first: str, second: str, status: int
+) -> None:
+    site = make_site(TRUSTED_PROXIES="127.0.0.1", CLIENT_CONNECTIONS="1")
+    with _held(site, 1, [("X-Forwarded-For", first)]):
+        assert site.ask(headers=[("X-Forwarded-For", second)]).status == status
+
+
+def test_health_check_gets_in_when_the_site_is_full(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "connections", lambda _: 2)
+    site = make_site(HEALTH_PATH="/healthz?deep")
+    with _held(site, 2):
+        assert site.ask("/").status == 503
+        assert site.ask("/healthz").status == 200
+        assert site.ask("/healthz?deep").status == 200
+        assert site.ask("/healthz2").status == 503
+
+
+@pytest.mark.parametrize("size", ["Content-Length: 200000", "Transfer-Encoding: chunked"])
+def test_large_uploads_of_a_client_leave_room_for_others(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    monkeypatch.setattr(capacity, "uploads", lambda _: 8)
+    site = make_site(TRUSTED_PROXIES="127.0.0.1")
+
+    def upload(client: str) -> bytes:
+        """The first bytes of the answer to an upload that is held, or of none (b"")."""
+        connection = held.enter_context(socket.create_connection(("127.0.0.1", site.nginx.port)))
+        connection.sendall(
+            f"POST / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: {client}\r\n{size}\r\n\r\n".encode()
+        )
+        connection.settimeout(0.2)
+        with suppress(TimeoutError):
+            return connection.recv(12)
+        return b""
+
+    with ExitStack() as held:
+        answers = [upload("203.0.113.7") for _ in range(3)]
+        assert answers == [b"", b"", b"HTTP/1.1 503"]
+        assert upload("203.0.113.8") == b""
+        assert site.ask("/", "POST", [("X-Forwarded-For", "203.0.113.7")], b"x").status == 200
+
+
+@pytest.mark.parametrize("part", ["target", "Referer", "User-Agent", "Authorization"])
+def test_line_of_the_access_log_is_bounded(site: Site, part: str) -> None:
+    large = "x" * 7500
+    headers = [("X-Other", large), ("Cookie", large), ("X-More", large)]
+    if part == "target":
+        assert site.ask(f"/{large}", headers=headers).status == 200
+    else:
+        basic = base64.b64encode(b"x" * 5500 + b":").decode()
+        value = f"Basic {basic}" if part == "Authorization" else large
+        assert site.ask(headers=[(part, value), *headers]).status == 200
+    log = site.nginx.folder / "nginx-access.log"
+    deadline = time.monotonic() + 10  # nginx writes the line after the answer
+    while not log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (line,) = log.read_text().splitlines()
+    assert len(line) < 1000
+    assert '" 200 0 "' in line
+
+
 # A server for plain HTTP
 
 
@@ -403,6 +542,39 @@ def test_each_server_fails_alone(split: Site) -> None:
 # Files and bodies
 
 
+@pytest.mark.parametrize(
+    ("kind", "compressed"),
+    [
+        *((kind, True) for kind in ("text/html", "text/css", "text/javascript", "text/plain")),
+        *((f"application/{kind}", True) for kind in ("javascript", "json", "manifest+json")),
+        *(("image/svg+xml", True), ("image/png", False), ("font/woff2", False)),
+    ],
+)
+def test_text_is_compressed(site: Site, kind: str, compressed: bool) -> None:
+    target = f"/as/{kind}"
+    answer = site.ask(target, headers=[("Accept-Encoding", "gzip"), ("Via", "1.1 proxy")])
+    assert (answer.headers.get("content-encoding") == "gzip") is compressed
+    assert (gzip.decompress(answer.body) if compressed else answer.body) == b"x" * 3000
+    plain = site.ask(target)
+    assert plain.body == b"x" * 3000
+    assert plain.headers.get("vary") == ("Accept-Encoding" if compressed else None)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_stream_arrives_part_by_part(site: Site, encoding: str) -> None:
+    client = http.client.HTTPConnection("127.0.0.1", site.nginx.port, timeout=20)
+    client.request("GET", "/stream", headers={"Accept-Encoding": encoding})
+    answer = client.getresponse()
+    assert answer.getheader("Content-Encoding", "identity") == encoding
+    unzip = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress if encoding == "gzip" else bytes
+    assert _read(answer, unzip, 5) == b"first"
+    for process in site.processes:
+        process.gate.set()
+    assert _read(answer, unzip, 4) == b"last"
+    assert answer.read1(1) == b"" or encoding == "gzip"
+    client.close()
+
+
 def test_only_static_files_with_a_hash_are_never_revalidated(
     make_site: MakeSite, tmp_path: Path
 ) -> None:
@@ -454,6 +626,37 @@ def _websocket(site: Site, written: str = "websocket") -> Iterator[socket.socket
         )
         assert _until(client, b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
         yield client
+
+
+@contextmanager
+def _held(site: Site, count: int, headers: list[tuple[str, str]] | None = None) -> Iterator[None]:
+    """`count` requests that are open."""
+    options = {"headers": headers or []}
+    clients = [
+        threading.Thread(target=site.ask, args=("/hold",), kwargs=options) for _ in range(count)
+    ]
+    for client in clients:
+        client.start()
+    _wait_until(lambda: len(site.requests) == count)
+    yield
+    for process in site.processes:
+        process.gate.set()
+    for client in clients:
+        client.join(20)
+
+
+def _conf(site: Site) -> str:
+    return site.nginx.site.read_text()
+
+
+def _read(answer: http.client.HTTPResponse, decode: Callable[[bytes], bytes], length: int) -> bytes:
+    """The next `length` bytes of a body."""
+    found = b""
+    while len(found) < length:
+        data = answer.read1(1000)
+        assert data, f"cut after {found!r}"
+        found += decode(data)
+    return found
 
 
 def _until(client: socket.socket, end: bytes) -> bytes:

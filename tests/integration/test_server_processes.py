@@ -1,16 +1,20 @@
 """Each server as a real process: what a machine relies on."""
 
+import http.client
 import os
 import re
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
-from integration.server_process import ServerProcess, ask_on
+import websocket
+from integration.served import FLOOD
+from integration.server_process import MESSAGE, ServerProcess, ask_on
 from laurel import servers
 
 ASGI = servers.names("asgi")
@@ -77,6 +81,21 @@ def from_nginx(address: str = "203.0.113.7", scheme: str = "https") -> dict[str,
     }
 
 
+def closed_with(client: websocket.WebSocket) -> int:
+    """The code of the close frame that `client` receives next."""
+    frame = client.recv_frame()
+    while frame.opcode == websocket.ABNF.OPCODE_PING:
+        frame = client.recv_frame()
+    assert frame.opcode == websocket.ABNF.OPCODE_CLOSE
+    return int.from_bytes(frame.data[:2], "big")
+
+
+def resident(pid: int, field: str = "VmRSS") -> int:
+    """MiB of memory that the process `pid` uses, or (VmHWM) the most that it has used."""
+    (kib,) = re.findall(rf"{field}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(kib) // 1024
+
+
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + END_SECONDS
     while not condition():
@@ -126,6 +145,30 @@ def test_shared_socket_is_served_as_well(make: Make, name: str, descriptor: int)
         assert (answer["client"], answer["scheme"]) == ("203.0.113.7", "https")
 
 
+@pytest.mark.parametrize("name", ASGI)
+@pytest.mark.parametrize("message", [b"x" * MESSAGE, "é" * (MESSAGE // 2)], ids=["bytes", "text"])
+def test_message_within_the_limit_passes_and_a_larger_one_closes(
+    running: Running, name: str, message: Any
+) -> None:
+    send = "send_binary" if isinstance(message, bytes) else "send"
+    with running[name].websocket() as (client, _):
+        getattr(client, send)(message)
+        assert client.recv() == message
+        with suppress(BrokenPipeError, ConnectionResetError):
+            getattr(client, send)(message + message[:1])
+        assert closed_with(client) == 1009
+
+
+@pytest.mark.parametrize("name", ASGI)
+def test_only_an_answer_of_unknown_length_is_a_stream(running: Running, name: str) -> None:
+    for target, expected in (("/stream", "no"), ("/", None)):
+        with running[name].connect() as connection:
+            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert answer.getheader("X-Accel-Buffering") == expected
+
+
 def test_late_websocket_is_not_refused(running: Running) -> None:
     """Waits for 6 s, longer than the 5 s of Daphne's default."""
     with running["daphne"].websocket(path="/late") as (client, _):
@@ -171,7 +214,57 @@ def test_idle_connection_lives_as_long_as_nginx_keeps_it(
             assert ask_on(connection, body=name.encode())["size"] == len(name), name
 
 
+# Clients that do not keep up
+
+
+@pytest.mark.parametrize("name", ASGI)
+def test_client_that_never_reads_fills_no_memory(running: Running, name: str) -> None:
+    process = running[name]
+    (pid,) = process.pids - ({process.process.pid} if name in WITH_A_WORKER else set())
+    before = resident(pid)
+    with process.websocket(path="/flood") as (client, _):
+        sent, since = -1, time.monotonic()
+        while time.monotonic() - since < 1:
+            now = process.ask("/sent")["sent"]
+            if now != sent:
+                sent, since = now, time.monotonic()
+            time.sleep(0.05)
+        assert sent < FLOOD
+        assert resident(pid) - before < 100
+        for _ in range(FLOOD):
+            assert len(client.recv()) == 1_000_000
+    assert process.ask("/sent")["sent"] == FLOOD
+
+
+@pytest.mark.parametrize("name", ASGI)
+def test_client_that_floods_a_slow_consumer_has_to_wait(make: Make, name: str) -> None:
+    """Waits for 3 s, in which the consumer does not read."""
+    process = make(name).start().wait()
+    (pid,) = process.pids - ({process.process.pid} if name in WITH_A_WORKER else set())
+    before = resident(pid)
+    with process.websocket(path="/slow") as (client, _):
+        for _ in range(FLOOD):
+            client.send_binary(b"x" * 500_000)
+        client.send("how many?")
+        assert client.recv() == str(FLOOD + 1)
+    assert resident(pid, "VmHWM") - before < 100
+
+
 # How it ends
+
+
+@pytest.mark.parametrize("name", ASGI)
+def test_websockets_close_for_a_restart_when_asked(running: Running, name: str) -> None:
+    """Waits for about 2 s."""
+    process = running[name]
+    closing = Path(f"{process.socket}.closing")
+    with ExitStack() as stack:
+        clients = [stack.enter_context(process.websocket())[0] for _ in range(3)]
+        stack.callback(closing.unlink, missing_ok=True)
+        closing.write_text("0.5\n")
+        assert [closed_with(client) for client in clients] == [1012] * 3
+        wait_until(lambda: not closing.exists())  # new websockets stay open
+        assert process.ask()
 
 
 @pytest.mark.parametrize("name", WITH_A_WORKER)

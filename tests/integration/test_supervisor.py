@@ -114,14 +114,15 @@ def test_processes_are_described_in_the_order_of_their_numbers(
 
 
 @pytest.mark.usefixtures("conf")
-def test_restart_renews_one_process(manager: Supervisor) -> None:
+def test_restart_renews_the_given_processes(manager: Supervisor) -> None:
     before = pids(manager)
-    process = manager.processes()[3]
-    manager.restart(process)
+    processes = manager.processes()
+    manager.restart(processes[3:5])
     after = pids(manager)
-    assert {name for name in before if before[name] != after[name]} == {"asgi:asgi3"}
-    with pytest.raises(LaurelError, match=r"getProcessInfo.*asgi:asgi99.*BAD_NAME"):
-        manager.restart(replace(process, name="asgi:asgi99"))
+    renewed = {name for name in before if before[name] != after[name]}
+    assert renewed == {"asgi:asgi3", "asgi:asgi4"}
+    with pytest.raises(LaurelError, match=r"stopProcess.*asgi:asgi99.*BAD_NAME"):
+        manager.restart([replace(processes[3], name="asgi:asgi99")])
 
 
 def test_procfile_change_restarts_its_processes_only(conf: Path, manager: Supervisor) -> None:
@@ -164,13 +165,16 @@ def test_failing_process_is_in_backoff_and_can_be_restarted(
     manager.restart_all()
     (process,) = manager.processes()
     deadline = time.monotonic() + 20
-    while not manager.fails_to_start(process):
+    while process.state != "BACKOFF":
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    (process,) = manager.processes()
+        (process,) = manager.processes()
     assert (process.pid, process.uptime) == (0, 0)
     assert "Exited too quickly" in process.problem
-    manager.restart(process)
+    # Also while supervisord starts it again and again.
+    for _ in range(5):
+        manager.restart([process])
+        assert manager.processes()[0].state in ("STARTING", "BACKOFF")
 
 
 def test_invalid_file_is_reported(conf: Path, manager: Supervisor) -> None:

@@ -95,9 +95,10 @@ def test_only_servers_that_share_a_socket_get_one(make_root: MakeRoot, server: s
 
 
 def test_procfile_process_runs_beside_the_procfile(make_root: MakeRoot) -> None:
-    root = make_root(PROCFILE="100%/Procfile")
+    root = make_root(PROCFILE="100%/Procfile", PROCFILE_STOP_SECONDS="120")
     service = read(root / FOLDER / "procfile@.service")["Service"]
     assert service["WorkingDirectory"] == "/srv/site/current/app/100%%"
+    assert service["TimeoutStopSec"] == "120"
     # %i, because %I would turn the hyphen of beat-1 into a slash.
     assert service["ExecStart"] == "/usr/lib/laurel/exec-site /usr/lib/laurel/exec-process %i"
 

@@ -29,8 +29,10 @@ class Upstream:
     """Listens on the unix socket `path`, or without one on a free port of 127.0.0.1.
 
     It adds each request to `requests`, a list that upstreams may share. It answers `/hold` once
-    `gate` is set, `/status/NNN` with that status, a websocket's upgrade with an echo, and
-    everything else with 200 and its name.
+    `gate` is set, `/status/NNN` with that status, `/as/TYPE` with 3000 bytes of that type, and
+    `/stream` with a part of HTML before and one after `gate` is set. It closes the connection of
+    `/die`. It answers a websocket's upgrade with an echo, and everything else with 200 and its
+    name.
     """
 
     def __init__(self, name: str, path: Path | None, requests: list[Request]) -> None:
@@ -104,15 +106,37 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Upgrade") == "websocket":
             self._echo()
             return
+        if self.path == "/die":
+            self.close_connection = True
+            return
+        if self.path == "/stream":
+            self._stream()
+            return
         if self.path == "/hold":
             upstream.gate.wait(20)
+        kind = self.path.removeprefix("/as/") if self.path.startswith("/as/") else ""
+        body = b"x" * 3000 if kind else b""
         status = int(self.path.removeprefix("/status/")) if "/status/" in self.path else 200
         self.send_response(status)
         self.send_header("X-Upstream", upstream.name)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(body)))
+        if kind:
+            self.send_header("Content-Type", kind)
         self.end_headers()
+        self.wfile.write(body)
 
     do_GET = do_POST = _answer  # noqa: N815 # names that http.server wants
+
+    def _stream(self) -> None:
+        """As a server sends it that has asked nginx not to wait for more."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("X-Accel-Buffering", "no")
+        self.end_headers()
+        self.wfile.write(b"5\r\nfirst\r\n")
+        self.server.upstream.gate.wait(20)
+        self.wfile.write(b"4\r\nlast\r\n0\r\n\r\n")
 
     def _echo(self) -> None:
         self.send_response(101)

@@ -43,7 +43,6 @@ class FakeManager(Manager):
 
     done: list[str] = field(default_factory=list)
     found: list[Process] = field(default_factory=list)
-    failing: set[str] = field(default_factory=set)
     others: list[tuple[str, str]] = field(default_factory=list)
     running: list[int] = field(default_factory=list)
     unread: set[Path] = field(default_factory=set)  # files that it has not taken up
@@ -67,11 +66,9 @@ class FakeManager(Manager):
     def update_procfile(self) -> None:
         self.done.append("update procfile")
 
-    def fails_to_start(self, process: Process) -> bool:
-        return process.name in self.failing
-
-    def restart(self, process: Process) -> None:
-        self.done.append(f"restart {process.group}{process.number}")
+    def restart(self, processes: list[Process]) -> None:
+        names = (f"{process.group}{process.number}" for process in processes)
+        self.done.append(f"restart {' '.join(names)}")
 
     def must_restart_all(self, changed: Collection[Path]) -> bool:
         self.unread.update(set(changed) & set(self.files))

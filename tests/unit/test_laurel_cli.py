@@ -1,12 +1,14 @@
 """The command line `laurel`, and what it describes."""
 
+import errno
 import json
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from laurel import cli, release
+from laurel import cli, nginx, release
 
 
 def test_verb_refuses_to_run_without_root(
@@ -17,6 +19,16 @@ def test_verb_refuses_to_run_without_root(
     assert capsys.readouterr().err == (
         "laurel: error: `laurel status` needs root: run it with sudo\n"
     )
+
+
+def test_full_disk_is_an_error_message(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(nginx, "hand_over", Mock(side_effect=full))
+    assert cli.main(["upgraded"]) == 1
+    assert capsys.readouterr().err == "laurel: error: [Errno 28] No space left on device\n"
 
 
 def test_any_user_may_read_the_description(

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from laurel import cli, cloud, files, identity, redis, settings, templates
+from laurel import cli, cloud, disk, files, identity, redis, settings, templates
 from laurel.configure import configure
 
 MADE = "# Made here, for instance {}: another instance makes its own.\n"
@@ -63,6 +63,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(identity, "KNOWN_AS", tmp_path / "etc" / "instance-id")
     monkeypatch.setattr(identity, "MACHINE_ID", machine.machine_id)
     monkeypatch.setattr(redis, "ELSEWHERE", machine.redis_elsewhere)
+    monkeypatch.setattr(disk, "keep_reserve", lambda: None)  # never on this host's own disk
     monkeypatch.setattr("laurel.configure.ENVIRONMENT", machine.environment)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(os, "fchown", lambda *_: None)
@@ -115,6 +116,18 @@ def test_new_instance_gets_a_new_identity(
     assert re.fullmatch(r"(?!1{32})[0-9a-f]{32}\n", machine.machine_id.read_text())
     assert machine.machine_id.stat().st_mode & 0o7777 == 0o444
     assert "was instance i-one and is i-two now" in capsys.readouterr().out
+
+
+def test_boot_without_the_cloud_keeps_the_identity(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure()
+    before = machine.state()
+    for instance in (identity.NO_DATASOURCE, "i-one"):
+        machine.is_instance(instance)
+        configure()
+        assert machine.state() == before
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("name", ["site_env", "machine_id", "environment"])

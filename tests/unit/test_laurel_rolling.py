@@ -1,5 +1,6 @@
 """`laurel reload`: the order of its steps, with every other part of the machine replaced."""
 
+import itertools
 import os
 from collections.abc import Callable, Set
 from dataclasses import replace
@@ -7,8 +8,9 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from laurel import health, nginx, port, redis, rolling, site, templates
+from laurel import health, nginx, port, redis, rolling, servers, site, templates
 from laurel.errors import LaurelError
+from laurel.process import Process, sockets
 from laurel.settings import Settings
 from unit.processes import FakeManager, process
 
@@ -41,7 +43,8 @@ class Machine:
         return changed
 
     def render_file(self, _path: Path, _settings: Settings, drained: Set[str]) -> bool:
-        self.done.append(f"drain {' '.join(_short(path) for path in drained)}".rstrip())
+        names = sorted(_short(path) for path in drained)
+        self.done.append(f"drain {' '.join(names)}".rstrip())
         return False
 
     def probe(self, path: str, _target: str) -> str:
@@ -59,7 +62,13 @@ def _short(path: str) -> str:
 
 
 def renewed(*names: str) -> list[str]:
-    return [f"{step} {name}" for name in names for step in ("drain", "restart", "probe")]
+    """The steps of one half."""
+    both = " ".join(names)
+    probes = (f"probe {name}" for name in names)
+    return [f"drain {both}", "nginx reload", f"restart {both}", *probes]
+
+
+SERVE_ALL = ["drain", "nginx reload"]
 
 
 @pytest.fixture
@@ -67,7 +76,10 @@ def machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., Settings]
 ) -> Machine:
     """A machine with three processes that all come back."""
-    machine = Machine(make_settings(3, DRAIN_SECONDS="0.1"))
+    machine = Machine(make_settings(3, DRAIN_SECONDS="0.1", CLOSE_SECONDS="0.1"))
+    monkeypatch.setattr(servers, "SOCKETS", tmp_path)
+    monkeypatch.setattr(rolling, "CLOSED", 0.0)
+    monkeypatch.setattr(rolling, "DONE", tmp_path / "run" / "reload.done")
     monkeypatch.setattr(rolling, "LOCK", tmp_path / "run" / "reload.lock")
     monkeypatch.setattr(rolling, "UNFINISHED", tmp_path / "run" / "reload.unfinished")
     monkeypatch.setattr(rolling, "START_LIMIT", 0.0)
@@ -91,22 +103,27 @@ def machine(
 @pytest.fixture
 def split(machine: Machine, make_settings: Callable[..., Settings]) -> Machine:
     """The machine with two processes of each of two servers."""
-    settings = make_settings(2, DRAIN_SECONDS="0.1", HTTP_SERVER="gunicorn")
+    values = {"DRAIN_SECONDS": "0.1", "CLOSE_SECONDS": "0.1", "HTTP_SERVER": "gunicorn"}
+    settings = make_settings(2, **values)
     machine.manager = replace(machine.manager, settings=settings)
     return machine
 
 
-def test_each_process_answers_before_the_next_one_restarts(split: Machine) -> None:
-    names = ("wsgi0", "wsgi1", "asgi0", "asgi1")  # plain HTTP is renewed first
+def test_one_half_answers_before_the_other_restarts(split: Machine) -> None:
     assert split.reload() == [
         "redis start",
-        *renewed(*names),
-        "drain",
-        *("restart procfile", "redis stop"),
+        *renewed("asgi0", "wsgi0"),
+        *renewed("asgi1", "wsgi1"),
+        *SERVE_ALL,
+        *("update procfile", "restart procfile", "redis stop"),
     ]
-    assert split.said == [
-        f"{name[:4]}:{name}: {number} of 4" for number, name in enumerate(names, start=1)
-    ]
+    assert split.said == ["asgi:asgi0, wsgi:wsgi0: 1 of 2", "asgi:asgi1, wsgi:wsgi1: 2 of 2"]
+    assert rolling.DONE.exists()
+
+
+def test_larger_half_of_an_odd_number_restarts_first(machine: Machine) -> None:
+    halves = [step for step in machine.reload() if step.startswith("restart asgi")]
+    assert halves == ["restart asgi0 asgi1", "restart asgi2"]
 
 
 def test_single_process_is_not_drained(
@@ -118,14 +135,21 @@ def test_single_process_is_not_drained(
 
 def test_open_requests_get_the_drain_seconds(split: Machine) -> None:
     split.open = {"wsgi0": (short := [2, 1]), "wsgi1": (long := [1] * 100)}
-    assert "restart wsgi1" in split.reload()
+    assert "restart asgi1 wsgi1" in split.reload()
     assert short == []
     assert long
 
 
-def test_migration_and_new_site_conf_precede_the_first_restart(machine: Machine) -> None:
+def test_websockets_that_are_left_are_asked_to_close(split: Machine, tmp_path: Path) -> None:
+    split.open = {"asgi1": [1] * 100, "wsgi1": [1] * 100}
+    assert "restart asgi1 wsgi1" in split.reload()
+    (closing,) = tmp_path.glob("*.closing")
+    assert (closing.name, closing.read_text()) == ("daphne1.sock.closing", "0.1\n")
+
+
+def test_migration_precedes_the_first_restart(machine: Machine) -> None:
     machine.outdated, machine.changed = True, [nginx.SITE]
-    assert machine.reload()[:4] == ["redis start", "migrate", "nginx reload", "drain asgi0"]
+    assert machine.reload()[:4] == ["redis start", "migrate", "drain asgi0 asgi1", "nginx reload"]
 
 
 def test_changed_process_settings_restart_all_at_once(split: Machine) -> None:
@@ -153,12 +177,34 @@ def test_process_that_does_not_come_back_ends_the_reload(split: Machine) -> None
     split.dead = {"wsgi0"}
     with pytest.raises(LaurelError, match=r"wsgi:wsgi0 does not answer .*the log of wsgi:wsgi0"):
         split.reload()
-    assert split.done == ["redis start", *renewed("wsgi0")]
+    assert split.done == ["redis start", *renewed("asgi0", "wsgi0")]
+    assert not rolling.DONE.exists()
     # Whatever release the processes run: nginx sends one of them no requests.
     assert rolling.outdated()
     split.dead = set()
     split.reload()
     assert not rolling.outdated()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_process_that_fails_to_start_ends_the_reload_early(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, restarted: bool
+) -> None:
+    pids = itertools.count(1)
+
+    def processes(manager: FakeManager) -> list[Process]:
+        pid, state = (next(pids), "RUNNING") if restarted else (0, "BACKOFF")
+        return [
+            process(number, pid=pid, state=state, socket=socket)
+            for number, socket in enumerate(sockets(manager.settings))
+        ]
+
+    monkeypatch.setattr(FakeManager, "processes", processes)
+    monkeypatch.setattr(rolling, "START_LIMIT", 300.0)
+    monkeypatch.setattr(rolling, "RETRIES", 0.0)
+    machine.dead = {"asgi1"}
+    with pytest.raises(LaurelError, match=r"asgi:asgi1 does not answer after \d s"):
+        machine.reload()
 
 
 def test_failed_migration_leaves_the_new_files_to_the_next_reload(
@@ -203,6 +249,19 @@ def test_second_reload_is_refused_while_one_runs(
 
     monkeypatch.setattr(redis, "start", reload_again)
     assert machine.reload()[0] == "refused"
+
+
+# One process
+
+
+def test_single_replaced_process_is_drained(split: Machine) -> None:
+    rolling.replace(split.manager, split.manager.processes()[1])
+    assert split.done == [*renewed("asgi1"), *SERVE_ALL]
+
+
+def test_readmitted_processes_get_requests(split: Machine) -> None:
+    rolling.readmit(split.manager.settings)
+    assert split.done == SERVE_ALL
 
 
 # Whether a reload is needed

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from laurel import cloud, servers, settings
+from laurel import capacity, cloud, servers, settings
 from laurel.errors import LaurelError
 from laurel.schema import BAKED, SETTINGS
 from laurel.settings import Settings
@@ -57,15 +57,14 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A machine that was baked and has not booted, with three CPUs and one address."""
+    """A machine that was baked and has not booted, with three CPUs."""
     machine = Machine(tmp_path)
     monkeypatch.setattr(settings, "BUILD_ENV", machine.build_env)
     monkeypatch.setattr(settings, "PROJECT_ENV", machine.project_env)
     monkeypatch.setattr(settings, "SITE_ENV", machine.site_env)
-    monkeypatch.setattr(settings, "_addresses", lambda: ["192.0.2.7", "[2001:db8::7]"])
     monkeypatch.setattr(cloud, "INSTANCE_DATA", machine.instance_data)
     monkeypatch.setattr(cloud, "ANSWER", tmp_path / "cloud-addresses")
-    monkeypatch.setattr(settings, "MEMORY", machine.memory)
+    monkeypatch.setattr(capacity, "MEMORY", machine.memory)
     monkeypatch.setattr(servers, "CURRENT", tmp_path / "current")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 2, 5})
     return machine
@@ -285,7 +284,7 @@ def test_site_answers_to_given_and_own_names(machine: Machine) -> None:
     metadata = {"public-ipv4": "203.0.113.25"}
     machine.instance_data.write_text(json.dumps({"ds": {"meta-data": metadata}}))
     hosts = machine.hosts("ASGI_HOSTS=live.example.org,www.example.org")
-    own = {"localhost", "127.0.0.1", "[::1]", socket.gethostname(), "192.0.2.7", "[2001:db8::7]"}
+    own = {"localhost", "127.0.0.1", "[::1]", socket.gethostname()}
     assert {*own, "example.org", "live.example.org", "203.0.113.25"} <= set(hosts)
     assert len(hosts) == len(set(hosts))
 
@@ -301,5 +300,9 @@ def test_site_never_answers_to_every_name(machine: Machine, line: str) -> None:
     assert "would let every Origin in" in problem
 
 
-def test_allowed_hosts_replaces_every_name(machine: Machine) -> None:
-    assert machine.hosts("ALLOWED_HOSTS=a.example") == ["a.example"]
+@pytest.mark.parametrize("line", ["ALLOWED_HOSTS=a.example", "export ALLOWED_HOSTS=a.example"])
+def test_allowed_hosts_replaces_every_name_and_address(machine: Machine, line: str) -> None:
+    assert machine.load().environment["LAUREL_OWN_ADDRESSES"] == "yes"
+    environment = machine.load(line).environment
+    assert environment["ALLOWED_HOSTS"] == "a.example"
+    assert environment["LAUREL_OWN_ADDRESSES"] == "no"

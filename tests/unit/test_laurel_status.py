@@ -1,12 +1,13 @@
 """`laurel status`: what it finds wrong."""
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from laurel import health, nginx, port, release, site, status
+from laurel import capacity, disk, health, nginx, port, redis, release, site, status
 from laurel.errors import LaurelError
 from laurel.settings import Settings
 from unit.processes import FakeManager, process
@@ -24,6 +25,9 @@ class Machine:
         self.drained: set[str] = set()
         self.hung: set[str] = set()
         self.refuses_websockets = False
+        self.connections = 0
+        self.redis: tuple[str, list[str]] = ("3 of 204 MiB, 0 writes rejected", [])
+        self.full = ""
 
     def probe(self, socket: str, path: str, headers: object = None) -> str:
         if headers:
@@ -55,7 +59,11 @@ def machine(
     monkeypatch.setattr(nginx, "drained", lambda: machine.drained)
     monkeypatch.setattr(port, "holders", lambda _: machine.holders)
     monkeypatch.setattr(health, "probe", machine.probe)
-    monkeypatch.setattr(health, "connections", lambda _: 0)
+    monkeypatch.setattr(health, "connections", lambda _: machine.connections)
+    monkeypatch.setattr(redis, "report", lambda _: machine.redis)
+    monkeypatch.setattr(disk, "full", lambda: machine.full)
+    monkeypatch.setattr(disk, "line", lambda: "disk         1.0 of 8.0 GiB used")
+    monkeypatch.setattr(capacity, "connections", lambda _: 100)
     return machine
 
 
@@ -63,9 +71,15 @@ def test_healthy_machine_has_no_problems(machine: Machine) -> None:
     release.RELEASE.write_text('{"release": "abc", "built": "today"}')
     lines, problems = machine.report()
     assert problems == []
-    assert {"release    abc, built today", "redis-server active"} <= set(lines)
-    assert lines[-1].startswith("asgi:asgi0   RUNNING   pid 7")
-    assert lines[-1].endswith("up 60 s, 0 connections, healthy")
+    assert lines == [
+        "release    abc, built today",
+        "nginx        active",
+        "redis-server active    3 of 204 MiB, 0 writes rejected",
+        "supervisor   active",
+        "asgi:asgi0   RUNNING   pid 7       up 60 s, 0 connections, healthy",
+        "connections  0 of 100 that this machine has room for",
+        "disk         1.0 of 8.0 GiB used",
+    ]
 
 
 def test_server_that_refuses_every_websocket_is_a_problem(machine: Machine) -> None:
@@ -103,6 +117,63 @@ def test_failed_boot_service_and_missing_migration_are_problems(machine: Machine
         "laurel-migrate has failed: see `journalctl -b -u laurel-migrate`",
         "the database was not migrated for these settings: run `laurel reload`",
     ]
+
+
+def test_nearly_full_machine_is_a_problem(machine: Machine) -> None:
+    machine.connections = 91
+    machine.full = "the disk is full"
+    machine.redis = ("", ["Redis is full"])
+    redis_is_full, connections, disk_is_full = machine.problems
+    assert (redis_is_full, disk_is_full) == ("Redis is full", "the disk is full")
+    assert connections.startswith("91 of 100 connections are open: beyond, visitors get 503")
+    machine.connections = 90
+    assert len(machine.problems) == 2
+
+
+INFO = """\
+# Memory
+used_memory:3145728
+maxmemory:213909504
+# Stats
+rdb_last_bgsave_status:ok
+errorstat_OOM:count=2
+errorstat_MISCONF:count=3
+"""
+
+
+@pytest.mark.parametrize(
+    ("info", "line", "problem"),
+    [
+        (INFO, "3 of 204 MiB, 5 writes rejected", ""),
+        (
+            f"{INFO}client_output_buffer_limit_disconnections:4\n",
+            "3 of 204 MiB, 5 writes rejected, 4 slow readers cut off",
+            "",
+        ),
+        ("used_memory:3145728\nmaxmemory:0\n", "3 of 0 MiB, 0 writes rejected", ""),
+        (
+            INFO.replace("3145728", "213909503"),
+            "203 of 204 MiB, 5 writes rejected",
+            "Redis is full: 203 of 204 MiB",
+        ),
+        (INFO.replace("ok", "err"), "3 of 204 MiB, 5 writes rejected", "can't write its snapshot"),
+        ("Could not connect to Redis\n", "", "Redis does not answer: Could not connect to Redis"),
+    ],
+)
+def test_redis_reports_its_memory_and_lost_writes(
+    make_settings: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    info: str,
+    line: str,
+    problem: str,
+) -> None:
+    answer = subprocess.CompletedProcess([], 0, info, "")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
+    settings = replace(make_settings(1), environment={"REDIS_URL": "redis://127.0.0.1:6379"})
+    shown, problems = redis.report(settings)
+    assert shown == line
+    assert len(problems) == bool(problem)
+    assert problem in "".join(problems)
 
 
 # The processes

@@ -125,7 +125,6 @@ def test_states_have_supervisors_names(
     process = manager.processes()[0]
     assert process.state == state
     assert process.problem == "(exit-code: see `journalctl -u asgi@0`)"
-    assert manager.fails_to_start(process) is (state == "BACKOFF")
 
 
 def test_pids_are_those_of_all_running_processes(systemctl: Systemctl, manager: Systemd) -> None:
@@ -189,6 +188,11 @@ def test_all_restart_for_a_unit_that_an_earlier_reload_wrote(
     systemctl.add("asgi@0.service")
     systemctl.add("asgi.socket", NeedDaemonReload="yes")
     assert manager.must_restart_all([])
+
+
+def test_processes_restart_at_the_same_time(systemctl: Systemctl, manager: Systemd) -> None:
+    manager.restart(manager.processes())
+    assert systemctl.calls == [["restart", "asgi@0.service", "asgi@1.service"]]
 
 
 def test_units_stop_before_systemd_reads_new_files(systemctl: Systemctl, manager: Systemd) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.http.request import validate_host
 from django.utils.module_loading import import_string
 
 CORE = "channels_redis.core.RedisChannelLayer"
@@ -37,6 +39,36 @@ HTTPS_ONLY = {**dict.fromkeys(OFF_WITHOUT_TLS, True), "SECURE_HSTS_SECONDS": 360
 HTTPS_OFF = {**dict.fromkeys(OFF_WITHOUT_TLS, False), "SECURE_HSTS_SECONDS": 0}
 # Every project's settings get these.
 ALWAYS = {"SECURE_PROXY_SSL_HEADER", "LOGGING"}
+
+# What a machine with one network card has: proc(5).
+FIB_TRIE = """\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     +-- 10.0.2.0/24 2 0 2
+        |-- 10.0.2.0
+           /24 link UNICAST
+        |-- 10.0.2.15
+           /32 host LOCAL
+        |-- 10.0.2.255
+           /32 link BROADCAST
+     +-- 127.0.0.0/8 2 0 2
+        |-- 127.0.0.0
+           /8 host LOCAL
+        |-- 127.0.0.1
+           /32 host LOCAL
+Local:
+        |-- 10.0.2.15
+           /32 host LOCAL
+        |-- 127.0.0.1
+           /32 host LOCAL
+"""
+IF_INET6 = """\
+00000000000000000000000000000001 01 80 10 80       lo
+20010db8000000000000000000000015 02 40 00 00     eth0
+fe80000000000000505400fffe123456 02 40 20 80     eth0
+"""
 
 Values = dict[str, Any]
 Changed = Callable[..., Values]
@@ -133,6 +165,36 @@ def test_allowed_hosts_come_first_and_without_wildcard(
     changed: Changed, own: list[str], given: str, expected: list[str]
 ) -> None:
     assert changed({"ALLOWED_HOSTS": own}, ALLOWED_HOSTS=given) == {"ALLOWED_HOSTS": expected}
+
+
+@pytest.mark.parametrize("own", [[], ["own.example"], ["a.example"]])
+def test_machines_addresses_are_accepted_without_a_list(changed: Changed, own: list[str]) -> None:
+    environment = {"ALLOWED_HOSTS": "a.example", "LAUREL_OWN_ADDRESSES": "yes"}
+    # A project that reads the variable itself has the same list.
+    hosts = changed({"ALLOWED_HOSTS": own}, **environment)["ALLOWED_HOSTS"]
+    assert isinstance(hosts, list)  # Django insists
+    assert [*hosts][: len(hosts)] == list(dict.fromkeys(["a.example", *own]))
+    assert validate_host("127.0.0.1", hosts)
+    assert not validate_host("203.0.113.7", hosts)
+
+
+def test_listed_host_is_accepted_before_addresses_are_read(
+    production: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(production, "own_addresses", Mock(side_effect=AssertionError))
+    assert validate_host("a.example", production.HostsAndAddresses(["a.example"]))
+
+
+def test_addresses_are_those_of_the_network_cards(
+    production: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "proc/net").mkdir(parents=True)
+    (tmp_path / "proc/net/fib_trie").write_text(FIB_TRIE)
+    (tmp_path / "proc/net/if_inet6").write_text(IF_INET6)
+    monkeypatch.setattr(production, "Path", lambda path: tmp_path / path.lstrip("/"))
+    assert [*production.own_addresses()] == ["10.0.2.15", "127.0.0.1", "[2001:db8::15]"]
+    (tmp_path / "proc/net/if_inet6").unlink()
+    assert [*production.own_addresses()] == ["10.0.2.15", "127.0.0.1"]
 
 
 def test_trusted_origins_have_the_form_of_djangos_version(

@@ -20,6 +20,13 @@ def test_setting_has_one_form_and_a_valid_default(name: str) -> None:
     {
         "PROCESSES": ["auto", "1", "1024"],
         "MAX_BODY": ["0", "10m", "1G", "8589934591g"],
+        "WEBSOCKET_MESSAGE": ["1k", "1024", "1m", "1G"],
+        "WEBSOCKET_IDLE": ["1", "86400"],
+        "CLIENT_CONNECTIONS": ["0", "1", "65535"],
+        "CLIENT_REQUESTS": ["0", "200"],
+        "PROCESS_MEMORY": ["auto", "64", "4000"],
+        "PROCFILE_STOP_SECONDS": ["1", "9999"],
+        "DRAIN_SECONDS": ["0", "86400"],
         "HEALTH_PATH": ["/", "/health?full=1", "/a;b"],
         "STATIC_URL": ["/static/", "/a/b-c/~d.e/"],
         "SITE_HOSTS": ["a.example,.b.example 10.0.0.7", "[2001:db8::7]", "a" * 63 + ".example"],
@@ -57,6 +64,13 @@ def test_usable_values_are_accepted(name: str, values: list[str]) -> None:
     {
         "PROCESSES": ["0", "-1", "2.5", "1025", "two", "", "1 2", "٢"],
         "MAX_BODY": ["9000000000g", "8589934592g", "10t", "m", "-1", "٢m", ""],
+        "WEBSOCKET_MESSAGE": ["0", "1023", "2g", "1t", ""],
+        "WEBSOCKET_IDLE": ["0", "-1", "1h"],
+        "CLIENT_CONNECTIONS": ["-1", "65536", "01", "00", "1k", "٢", ""],
+        "CLIENT_REQUESTS": ["2.5", "10r/s"],
+        "PROCESS_MEMORY": ["0", "63", "1g", "-64", ""],
+        "PROCFILE_STOP_SECONDS": ["0", "60s", ""],
+        "DRAIN_SECONDS": ["-1", "1m", ""],
         "HEALTH_PATH": ["nope", "/ä", "/a b", ""],
         "STATIC_URL": [
             "/",

@@ -94,11 +94,12 @@ def test_each_process_of_the_procfile_is_a_program(
     monkeypatch.setattr(procfile, "CURRENT", tmp_path)
     found = {
         group.name: group.process_configs[0]
-        for group in groups("procfile.conf", PROCFILE="100%/Procfile")
+        for group in groups("procfile.conf", PROCFILE="100%/Procfile", PROCFILE_STOP_SECONDS="120")
     }
     assert sorted(found) == ["beat-1", "worker"]
     for name, process in found.items():
         assert process.command == f"/usr/lib/laurel/exec-site /usr/lib/laurel/exec-process {name}"
         assert (process.uid, process.directory) == (SITE_UID, str(folder))
         assert process.stopasgroup
+        assert process.stopwaitsecs == 120
         assert process.stdout_logfile == str(tmp_path / "log" / f"{name}.log")
