@@ -5,7 +5,7 @@
 
 # Only the command line sets these, because a shell may have variables of the same names.
 OPTIONS = OS APP IMAGE BASE_IMAGE BASE_CHECKSUM INCLUDE FORMATS PROBE JSON \
-	SUITE TARGET HOST KEY URL DISRUPT CHECKS SET OWN REPORTS \
+	SUITE TARGET HOST KEY URL DISRUPT CHECKS SET OWN ONLY REPORTS \
 	LOAD NATIVE SECONDS ROWS ROUNDS
 define from_command_line
 ifneq ($$(origin $(1)),command line)

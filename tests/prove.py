@@ -10,6 +10,7 @@ The README describes the suites. Their options, from the environment:
     SET            settings that differ from the defaults, given to the image at its first boot:
                    SET="ASGI_SERVER=uvicorn HTTP_SERVER=gunicorn"; they select the checks
     OWN            checks of this project alone; for app/, those of the chat site
+    ONLY           faults: part of the names of the faults to try
     REPORTS        folder of the reports
     ROUNDS         boot: how often each disk boots
     SECONDS ROWS   load: seconds for each load; rows such as uvicorn,core
@@ -124,7 +125,27 @@ class Proof:
         ]
 
     def faults(self) -> list[Command]:
-        return [[sys.executable, "tests/acceptance/faults.py", str(self.image)]]
+        """All faults under load; with SET (as the image was baked), those that depend on it."""
+        given = dict(word.split("=", 1) for word in self.option("SET").split())
+        table = given.get("ASGI_SERVER") or given.get("PROCESS_MANAGER") or "faults"
+        only = [f"--only={self.option('ONLY')}"] if self.option("ONLY") else []
+        native = [
+            *(*as_root(), "env", f"PYTHONPATH={os.environ.get('PYTHONPATH', '')}"),
+            *("tests/bench/native.sh", str(self.image)),
+            *(sys.executable, "-m", "acceptance.reliability.prove", *only, f"--table={table}"),
+            *(["--short"] if given else []),
+        ]
+        prerequisites = _prerequisites("systemd-container", "iproute2", "postgresql")
+        if given:
+            return [prerequisites, native]
+        emulated = [sys.executable, "-m", "acceptance.reliability.boots", str(self.image), *only]
+        planted = [sys.executable, "tests/acceptance/faults.py", str(self.image)]
+        return [
+            prerequisites,
+            native,
+            [*emulated, "--table=machine"],
+            *([] if only else [planted]),
+        ]
 
     def servers(self) -> list[Command]:
         return [["tests/acceptance/servers/prove.sh"]]

@@ -122,7 +122,7 @@ FAULTS = (
     ),
     Fault(
         "only the shared socket behind nginx",
-        f"sed -i '/server unix:/d; s/ backup / /; s/least_conn;//' {SITE_CONF};"
+        f"sed -i 's,http://channels-backend,http://shared-socket,' {SITE_CONF};"
         " systemctl reload nginx; sleep 3",
         "chat_site/test_websockets.py::test_websockets_are_spread_evenly",
     ),

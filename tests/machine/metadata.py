@@ -77,11 +77,13 @@ class MetadataServer:
 
     Attributes:
         log: the requests, in the order of their responses.
+        silent: whether every request is answered with 404, as if the cloud had no metadata.
     """
 
     def __init__(self, service: Service) -> None:
         self.log: list[Logged] = []
-        log = self.log
+        self.silent = False
+        log, server = self.log, self
 
         class Handler(BaseHTTPRequestHandler):
             def _serve(self) -> None:
@@ -91,7 +93,7 @@ class MetadataServer:
                     headers={name.lower(): value for name, value in self.headers.items()},
                     body=self.rfile.read(int(self.headers.get("Content-Length", 0))),
                 )
-                response = service(request)
+                response = Response(status=404) if server.silent else service(request)
                 log.append(Logged(**vars(request), status=response.status))
                 body = response.text.encode()
                 self.send_response(response.status)

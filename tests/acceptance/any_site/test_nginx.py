@@ -38,21 +38,37 @@ def test_upstream_lists_each_process_and_no_other(machine, host, group):
 
 @pytest.mark.short
 @pytest.mark.where(ASGI_SERVER=SHARING)
-def test_the_shared_socket_is_the_backup(host, settings):
+def test_refused_requests_go_to_the_shared_socket(host, settings):
     address, port = shared_socket(settings)
-    assert f"server {address}:{port} backup " in upstream(host, "asgi")
+    assert f"server {address}:{port} max_fails=0;" in host.file(SITE).content_string
 
 
 @pytest.mark.short
 @pytest.mark.unless(ASGI_SERVER=SHARING)
-def test_no_backup_without_shared_socket(host):
-    assert "backup" not in host.file(SITE).content_string
+def test_no_shared_socket_if_the_server_has_none(host):
+    assert "shared-socket" not in host.file(SITE).content_string
 
 
 def test_site_accepts_the_machines_own_addresses(machine, health_path, healthy_status):
     shown = machine.succeed("ip -4 -br address show scope global | awk '{print $3}'")
     for name in (shown.split("/")[0], "127.0.0.1", "localhost"):
         assert inside.ask(machine, health_path, address=name).status == healthy_status
+
+
+@pytest.mark.disruptive
+def test_address_counts_as_soon_as_the_machine_has_it(machine, settings, health_path):
+    page, address = settings["PAGE_PATH"] or health_path, "192.0.2.77"
+
+    def status():
+        return inside.ask(machine, page, headers={"Host": address}).status
+
+    machine.succeed(f"ip address add {address}/32 dev lo")
+    try:
+        assert status() < 400
+    finally:
+        machine.succeed(f"ip address del {address}/32 dev lo")
+    # A health page may answer to every name.
+    assert page == health_path or status() == 400
 
 
 def test_allowed_hosts_hold_no_wildcard(machine):

@@ -1,0 +1,1 @@
+"""`make acceptance SUITE=faults`: faults on a machine under load, and what they cost."""
